@@ -8,6 +8,7 @@ from typing import NamedTuple
 from agent.core.problem_codes import (
     DEVICE_SHRUNK,
     FENCED,
+    LINEAGE_WAITS,
     MASS_DELETION,
     MASS_REWRITING,
     REWOUND,
@@ -20,6 +21,8 @@ from agent.core.problem_codes import (
 
 #: What `hikae accept` ends; any other hold ends with its cause.
 ACCEPTED = frozenset({SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING, ROOT_REPLACED, DEVICE_SHRUNK, REWOUND, FENCED})
+#: Holds of the newest commit alone. Any other is of the place where the standby stands: no other commit can stand there either.
+OF_COMMIT = ACCEPTED | {LINEAGE_WAITS}
 #: The standby is not there, or another stands in its place.
 REPLACED = frozenset({STANDBY_GONE, STANDBY_REPLACED})
 #: What `hikae resync` ends.

@@ -178,6 +178,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             since_ns=state.since or 0,
             told=standings.told(name),
             owed=replica.owed[0],
+            left_behind=not replica.followed and side.past is not None,
         )
         facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts, waits))
         if facts.first_sync is not None:

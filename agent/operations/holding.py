@@ -9,6 +9,7 @@ from agent.core.errors import Refused, TryAgain
 from agent.core.hold import Hold, unaccepted
 from agent.core.problem_codes import DEVICE_SHRUNK, ROOT_REPLACED
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation, each_call
+from agent.operations.role_changes.required_words import UNSAID, require_words
 from agent.operations.running import DatasetCall
 from agent.status.state import Role
 from agent.status.text import shown
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class AcceptRequest(DatasetRequest[Json]):
     """Go on although a hold stands: ``{"dataset", "accepted": the hold}``, on a standby with ``generation_before``, the
-    generation of what stood there, null where that never was whole; ``Refused`` when nothing is held here."""
+    generation of what stood there, null where that never was whole; ``Refused`` when nothing is held here;
+    ``UsageError`` of a fencing where words are required, which ``serve`` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def _accept(call: DatasetCall, _request: AcceptRequest) -> Json:
         kept = _kept_before(member, facts, hold)
         member.standby().loop.accept()
         return {"dataset": call.dataset, "accepted": shown(hold.sentence), "generation_before": kept}
-    _accept_on_primary(member, hold)
+    _accept_on_primary(call, hold)
     return {"dataset": call.dataset, "accepted": str(hold.code)}
 
 
@@ -58,10 +60,13 @@ def _kept_before(member: Member, facts: DatasetFacts, hold: Hold) -> str | None:
     return one.name if one is not None else None
 
 
-def _accept_on_primary(member: Member, hold: Hold) -> None:
-    side = member.primary()
-    if side.reign.mark is not None:
-        side.accept_mark(side.reign.mark)
+def _accept_on_primary(call: DatasetCall, hold: Hold) -> None:
+    side = call.member.primary()
+    mark = side.reign.mark
+    if mark is not None:
+        # It is what serve does, which is told why.
+        require_words(call, f"serve {call.dataset} --alone", UNSAID, lost=mark.fenced and not mark.by_hand)
+        side.accept_mark(mark)
     elif hold.code in (ROOT_REPLACED, DEVICE_SHRUNK):
         side.pump.accept_root()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from agent.core.hold import OF_COMMIT
 from agent.core.problem import Problem, ProblemBoard, ProblemCode, Severity
 from agent.core.problem_codes import (
     APPLY_FAILED,
@@ -25,12 +26,16 @@ from agent.stream.position import Level
 if TYPE_CHECKING:
     from agent.node.pauses import Pauses
     from agent.node.primary import Primary
+    from agent.status.facts import DatasetFacts
 
 #: Problems of a whole dataset during which nothing is captured.
 _CAPTURE_WAITS = (STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE)
 
 #: Problems of a standby during which nothing counts as applied.
 _NOT_APPLIED = (STANDBY_DISK_FULL, APPLY_STOPPED, APPLY_FAILED)
+
+#: Problems of a whole dataset during which a change of its role waits.
+_STEPS_WAIT = (NOT_RUNNING, STATE_DISK_FULL, *_NOT_APPLIED)
 
 
 def of_capture(side: Primary, board: ProblemBoard) -> Obstacle | None:
@@ -44,6 +49,15 @@ def of_capture(side: Primary, board: ProblemBoard) -> Obstacle | None:
 def of_opening(board: ProblemBoard) -> Obstacle | None:
     """Why a dataset is not open."""
     return _told(board, (NOT_RUNNING,))
+
+
+def of_steps(facts: DatasetFacts) -> Obstacle | None:
+    """Why a change of role does not get on here: the place of the standby, or the dataset, is not as it has to be. A moment that
+    was named may be on its way while the newest commit is held."""
+    if facts.hold is not None and facts.hold.code not in OF_COMMIT:
+        return Obstacle(facts.hold.sentence, facts.hold.remedy)
+    found = (one for one in facts.problems if one.code in _STEPS_WAIT and not one.path)
+    return next((_obstacle(one) for one in found if one.severity is not Severity.INFO), None)
 
 
 def of_peer(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from agent.config.values import Hooks, Promote
 from agent.core.commit import Commit
-from agent.core.hold import ACCEPTED, Hold
+from agent.core.hold import ACCEPTED, OF_COMMIT, Hold
 from agent.core.ids import shown_commit
 from agent.core.problem_codes import LINEAGE_WAITS
 from agent.core.standing import Rehearsed, Verified
@@ -92,7 +92,7 @@ def _consistent(view: StandbyView) -> Gate:
     else:
         value, ok = f"commit {shown_commit(commit.number)} is of a first sync, or of a doubt that is not settled", False
     remedy = f"wait for the first sync, or name a moment that was whole: hikae generations list {view.dataset}"
-    return Gate("consistent", ok, value, "whole", view.now, "" if ok else remedy)
+    return Gate("consistent", ok, value, "whole", view.now, "" if ok else remedy, or_moment=True)
 
 
 def _owed(view: StandbyView) -> Gate:
@@ -105,7 +105,7 @@ def _hold(view: StandbyView) -> Gate:
     hold = view.hold
     if hold is None:
         return Gate("hold", True, "nothing is held", "none", view.now, "")
-    return Gate("hold", False, hold.sentence, "none", view.now, _past_hold(view, hold))
+    return Gate("hold", False, hold.sentence, "none", view.now, _past_hold(view, hold), hold.code in OF_COMMIT)
 
 
 def _past_hold(view: StandbyView, hold: Hold) -> str:

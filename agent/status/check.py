@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
 from agent.status.figures import span_text
 from agent.status.published import Json
-from agent.status.sentences import detail, problem_text, said_now, sorted_datasets
+from agent.status.sentences import detail, left_behind, problem_text, said_now, sorted_datasets
 from agent.status.state import Grade, Role, State, grade_of
 from agent.status.text import shown
 
@@ -73,9 +74,10 @@ def _text(words: str) -> str:
 
 
 def _code(status: Json, dataset: Json, limits: LagLimits) -> Plugin:
-    grade = grade_of(State(dataset["state"]))
+    known = left_behind(dataset)
+    grade = Grade.WATCH if known else grade_of(State(dataset["state"]))
     by_state = {Grade.GOOD: Plugin.OK, Grade.WATCH: Plugin.WARNING, Grade.BAD: Plugin.CRITICAL}[grade]
-    return max(by_state, _problem_code(dataset), _lag_code(lag_now(status, dataset), limits))
+    return max(by_state, _problem_code(dataset, known), _lag_code(lag_now(status, dataset), limits))
 
 
 def _lag_code(lag: float | None, limits: LagLimits) -> Plugin:
@@ -98,8 +100,9 @@ def _lag_of(status: Json, peer: Json) -> float | None:
     return max(away.total_seconds(), measured or 0.0)
 
 
-def _problem_code(holder: Json) -> Plugin:
-    severities = {problem["severity"] for problem in holder["problems"]}
+def _problem_code(holder: Json, known: Collection[str] = ()) -> Plugin:
+    """``known``: peers that are away by somebody's decision: why they are, which begins with their names, is no news."""
+    severities = {one["severity"] for one in holder["problems"] if one["message"].partition(":")[0] not in known}
     said = said_now(holder)
     if "error" in severities or any(peer["errors"] for peer in said):
         return Plugin.CRITICAL

@@ -32,7 +32,7 @@ class PeerFacts:
     that moment (UTC ns) is durable, or applied, there; None: not known. ``first_sync``: how far it is while it has not had and
     applied a consistent commit; ``told``: what it last said of itself, in this call or an earlier one; ``owed``: files of which
     it lacks
-    something that cannot be read here."""
+    something that cannot be read here; ``left_behind``: this node was promoted, and the peer has not followed it since."""
 
     name: str
     version: str = ""
@@ -54,6 +54,7 @@ class PeerFacts:
     first_sync: SyncFacts | None = None
     told: PeerStanding | None = None
     owed: int = 0
+    left_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

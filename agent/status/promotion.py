@@ -12,6 +12,8 @@ from agent.status.text import shown
 _NAMED = 100
 #: The gates that --force does not pass: there would be nothing whole to serve, unless a moment is named.
 NEVER_FORCED = frozenset({"consistent", "hold"})
+#: The gates behind which something stands elsewhere, or stood, that a promotion by force gives up.
+_GIVES_UP = frozenset({"primary", "owed", "ahead"})
 #: A loss of fewer seconds than that is as good as any other such.
 _LITTLE = 8
 _NO_DIGITS = str.maketrans("", "", "0123456789")
@@ -20,7 +22,8 @@ _NO_DIGITS = str.maketrans("", "", "0123456789")
 @dataclass(frozen=True, slots=True)
 class Gate:
     """``name``: a public word; ``ok``: whether it is met; ``value``: what was found, ``limit``: what is asked for, for people;
-    ``measured``: UTC ns when that was found, None while it never was; ``remedy``: what leads on where it is not met."""
+    ``measured``: UTC ns when that was found, None while it never was; ``remedy``: what leads on where it is not met;
+    ``or_moment``: whether an earlier moment that the operator names does as well, since only the newest commit is in the way."""
 
     name: str
     ok: bool
@@ -28,6 +31,7 @@ class Gate:
     limit: str
     measured: int | None
     remedy: str
+    or_moment: bool = False
 
 
 def unmet(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
@@ -75,6 +79,12 @@ class PromotionFacts:
     loss: LossFacts = LossFacts()
     rto: Rto | None = None
     commit: int = 0
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether something may be lost: of what the primary wrote, what it writes while it lives, what another standby has, or
+        content that is owed."""
+        return self.loss.any or any(gate.name in _GIVES_UP for gate in unmet(self.gates))
 
 
 def promotion_json(facts: PromotionFacts | None) -> dict[str, Any] | None:  # Any: JSON is a foreign edge

@@ -137,6 +137,7 @@ def _peer(peer: PeerFacts) -> Json:
         "first_sync": _sync(peer.first_sync),
         **_said(peer),
         "owed": peer.owed,
+        "left_behind": peer.left_behind,
     }
 
 

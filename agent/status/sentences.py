@@ -195,8 +195,16 @@ def _without_link(status: Json, dataset: Json, problem: str) -> str:
     worst = _worst(dataset, "error")
     gone = [peer["name"] for peer in dataset["peers"] if not peer["connected"]]
     if worst is not None and worst["message"].partition(":")[0] in gone:
-        return "; ".join(part for part in (problem, last_heard(status, dataset)) if part)
+        known = "it has not followed since this node was promoted" if left_behind(dataset) else ""
+        return "; ".join(part for part in (problem, known, last_heard(status, dataset)) if part)
     return "; ".join(part for part in (_disconnected(status, dataset), problem) if part)
+
+
+def left_behind(dataset: Json) -> list[str]:
+    """The peers that are away since a promotion left them behind, which somebody decided and knows; none where another is."""
+    gone = [peer for peer in dataset["peers"] if not peer["connected"]]
+    known = dataset["state"] == State.DISCONNECTED and all(peer.get("left_behind") for peer in gone)
+    return [peer["name"] for peer in gone] if known else []
 
 
 def _disconnected(status: Json, dataset: Json) -> str:
@@ -208,6 +216,9 @@ def _disconnected(status: Json, dataset: Json) -> str:
     waiting = max((peer["behind_bytes"] for peer in gone), default=0)
     behind = f", {size_text(waiting)} wait" if waiting else ""
     remedy = "is its agent running, and its port open?"
+    if left_behind(dataset):
+        names = f"{names}, which has not followed since this node was promoted"
+        remedy = f"once its agent runs, there: hikae rejoin {dataset['name']}"
     if dataset["role"] == Role.STANDBY:
         # It is the primary that calls, and it is told why it cannot.
         caller = dataset["primary"]

@@ -7,12 +7,12 @@ next is a pure function of the table and the record (:func:`next_step`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from agent.core.clock import Clock
-from agent.core.errors import CalledOff, Damaged, HikaeError, TryAgain
+from agent.core.errors import CalledOff, Damaged, HikaeError, StoreFailed, TryAgain
 from agent.steps.record import Facts, StepDone, StepsRecord, forget_steps, read_steps, write_steps
 
 World = TypeVar("World")
@@ -30,11 +30,13 @@ class StepOutcome:
 @dataclass(frozen=True, slots=True)
 class Step(Generic[World]):
     """``act`` is idempotent; it gets the world and the record so far. ``always``: it is run also when a step before it failed,
-    as what starts the application again is."""
+    as what starts the application again is. ``final``: from its beginning on the list only goes forward, and waits for a disk
+    that is full; before that it ends there, since what was stopped is not to rest as long."""
 
     name: str
     act: Callable[[World, StepsRecord], StepOutcome]
     always: bool = False
+    final: bool = False
 
 
 def next_step(table: Sequence[Step[World]], record: StepsRecord) -> Step[World] | None:
@@ -63,11 +65,42 @@ def not_left_open(act: Callable[[], AnswerT]) -> AnswerT:
         raise HikaeError("go on", "", f"{type(error).__name__}: {error}", "report this") from error
 
 
+class _Pages:
+    """The file of one list. Once it cannot be written any more, and nothing final was begun, it is gone: a crash does not go on
+    with what is being ended."""
+
+    def __init__(self, path: Path, table: Sequence[Step[World]], record: StepsRecord) -> None:
+        self._path = path
+        self._final = {step.name for step in table if step.final}
+        self._ends = any(step.always for step in table)
+        self._forward = record.doing in self._final
+        self._gone = False
+
+    def write(self, record: StepsRecord) -> HikaeError | None:
+        """The record is durable; else why the list ends. Raises ``OSError`` where it may only go forward."""
+        if self._gone:
+            return None
+        try:
+            write_steps(self._path, record)
+        except OSError as error:
+            if self._goes_forward(record):
+                raise
+            forget_steps(self._path)
+            self._gone = True
+            reason, remedy = error.strerror or str(error), "free space in the state directory, and type it again"
+            return StoreFailed(f"keep the steps of {record.kind}", str(self._path), reason, remedy)
+        return None
+
+    def _goes_forward(self, record: StepsRecord) -> bool:
+        return not self._ends or self._forward or any(one.name in self._final for one in record.done)
+
+
 class StepsRunner:
     """Steps of one list at a time, whose record is the file ``path``. Belongs to one thread at a time.
 
     A step that raises ``CalledOff`` (the agent stops), or anything that is no ``HikaeError``, leaves the record as a crash
-    would; any other ``HikaeError`` is a failure: steps that are run always follow, the record goes, and the error is raised.
+    would; any other ``HikaeError`` is a failure: steps that are run always follow, the record goes, and the error is raised. So
+    is a record that cannot be written, where steps are run always and none that is final was begun.
     ``ended`` is given the record when all was run, before it goes; after a crash then it is given it again."""
 
     def __init__(self, path: Path, clock: Clock, ended: Callable[[StepsRecord], None] = lambda _record: None) -> None:
@@ -117,9 +150,14 @@ class StepsRunner:
         self, table: Sequence[Step[World]], world: World, record: StepsRecord
     ) -> tuple[StepsRecord, HikaeError | None]:
         first: HikaeError | None = None
+        pages = _Pages(self._path, table, record)
         while (step := self._next(table, record)) is not None:
+            unkept = pages.write(record.beginning(step.name))
+            if unkept is not None and not step.always:
+                first = first or unkept
+                record = record.ended(StepDone(step.name, 0, str(unkept), failed=True), {})
+                continue
             record = record.beginning(step.name)
-            write_steps(self._path, record)
             began = self._clock.monotonic()
             try:
                 outcome, failed = step.act(world, record), False
@@ -129,8 +167,10 @@ class StepsRunner:
                 outcome, failed = StepOutcome(str(error)), True
                 first = first or error
             ms = round((self._clock.monotonic() - began) * 1000)
-            record = record.ended(StepDone(step.name, ms, outcome.result, failed), outcome.learned)
-            write_steps(self._path, record)
+            done = StepDone(step.name, ms, outcome.result, failed)
+            unkept = pages.write(record.ended(done, outcome.learned))
+            first = first or unkept
+            record = record.ended(replace(done, failed=failed or unkept is not None), outcome.learned)
         self._ended(record)
         forget_steps(self._path)
         return record, first

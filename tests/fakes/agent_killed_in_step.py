@@ -1,4 +1,5 @@
-"""An agent that is killed in a recorded step: ``python -m tests.fakes.agent_killed_in_step KIND:STEP:WHEN --config FILE agent``.
+"""An agent that is killed in a recorded step: ``python -m tests.fakes.agent_killed_in_step KIND:STEP:WHEN --config FILE agent``;
+with ``KIND:STEP:WHEN:STOP`` it stands still there until it is continued.
 
 ``WHEN`` is ``begun``: that is durable, and nothing was done; or ``acted``: it was done, and that is not durable; in a step that
 changes the role, ``unrecorded``: right before the record of that is written, or ``recorded``: right behind that."""
@@ -17,27 +18,29 @@ from agent.steps import runner
 from agent.steps.record import StepsRecord, write_steps
 
 
-def kill_in(kind: str, step: str, when: str) -> None:
+def kill_in(kind: str, step: str, when: str, how: str = "KILL") -> None:
     """Wrap what makes a step, or a role, durable: there is no other seam in a process of its own."""
     doing: list[str | None] = [None]
 
+    def ends() -> None:
+        os.kill(os.getpid(), signal.Signals[f"SIG{how}"])
+
     def write_role(path: Path, record: RoleRecord) -> None:
         if doing[0] == step and when == "unrecorded":
-            os.kill(os.getpid(), signal.SIGKILL)
+            ends()
         write_record(path, record)
         if doing[0] == step and when == "recorded":
-            os.kill(os.getpid(), signal.SIGKILL)
+            ends()
 
     def write(path: Path, record: StepsRecord) -> None:
-        if record.kind != kind:
-            write_steps(path, record)
-        elif when == "acted" and record.done and record.done[-1].name == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        else:
-            write_steps(path, record)
+        acted = record.doing is None and bool(record.done) and record.done[-1].name == step
+        if record.kind == kind and when == "acted" and acted:
+            ends()
+        write_steps(path, record)
+        if record.kind == kind:
             doing[0] = record.doing
             if when == "begun" and record.doing == step:
-                os.kill(os.getpid(), signal.SIGKILL)
+                ends()
 
     vars(runner)["write_steps"] = write
     vars(lineage)["write_record"] = write_role

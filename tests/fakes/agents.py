@@ -136,6 +136,11 @@ class Agent:
         """Stop every thread of the agent where it is; it goes on with :meth:`go_on`."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        self.stands_still()
+
+    def stands_still(self) -> None:
+        """Wait until every thread of the agent has stopped where it is."""
+        assert self.process is not None
         tasks = Path(f"/proc/{self.process.pid}/task")
         eventually(lambda: all(_state_of(task) in "TtZ" for task in tasks.iterdir()))
 

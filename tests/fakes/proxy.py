@@ -8,7 +8,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Literal, TypeAlias
 
+#: From who connects, or to it.
+Way: TypeAlias = Literal["out", "back"]
 _BLOCK = 1 << 14
 #: RST instead of FIN: what a cut looks like to whoever writes on.
 _AT_ONCE = struct.pack("ii", 1, 0)
@@ -28,6 +31,9 @@ class Proxy:
         self._threads: list[threading.Thread] = []
         self._budget: int | None = None
         self._hung: set[socket.socket] = set()
+        self._moved = threading.Condition(self._lock)
+        self._held: frozenset[str] = frozenset()
+        self._stopped = self._refuses = False
         self._healed = threading.Event()
         self._rate: float | None = None
         self._free_at = 0.0
@@ -55,10 +61,22 @@ class Proxy:
         with self._lock:
             self._cut()
 
+    def refuse(self, whether: bool = True) -> None:
+        """Cut everything that is connected, and carry nothing that comes, or again what comes."""
+        with self._lock:
+            self._refuses = whether
+            self._cut()
+
     def hang(self) -> None:
         """Carry nothing more over what is connected now, and do not say so: half-open. New connections work."""
         with self._lock:
             self._hung.update(self._ends)
+
+    def hold(self, *ways: Way) -> None:
+        """Keep what goes these ways, on what is connected and on what comes, and do not say so; none: it goes on."""
+        with self._moved:
+            self._held = frozenset(ways)
+            self._moved.notify_all()
 
     def throttle(self, rate: float | None) -> None:
         """Carry so many bytes a second, both ways and all connections together; None: as fast as it goes."""
@@ -72,6 +90,9 @@ class Proxy:
     def stop(self) -> None:
         """End; every thread is gone then."""
         self._healed.set()
+        with self._moved:
+            self._stopped = True
+            self._moved.notify_all()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -87,6 +108,8 @@ class Proxy:
             except OSError:
                 return
             try:
+                if self._refuses:
+                    raise ConnectionRefusedError
                 far = socket.create_connection(("127.0.0.1", self.target), 5)
             except OSError:
                 near.close()
@@ -94,17 +117,19 @@ class Proxy:
             far.settimeout(None)
             with self._lock:
                 self._ends += [near, far]
-                for one, other in ((near, far), (far, near)):
-                    thread = threading.Thread(target=self._carry, args=(one, other), name="proxy-carry")
+                ways: tuple[tuple[socket.socket, socket.socket, Way], ...] = ((near, far, "out"), (far, near, "back"))
+                for one, other, way in ways:
+                    thread = threading.Thread(target=self._carry, args=(one, other, way), name="proxy-carry")
                     self._threads.append(thread)
                     thread.start()
 
-    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+    def _carry(self, source: socket.socket, sink: socket.socket, way: Way) -> None:
         with suppress(OSError):
             while block := source.recv(_BLOCK):
                 if source in self._hung:
                     self._healed.wait()
                     break
+                self._until_let(way)
                 self._pace(len(block))
                 block, cut = self._allowed(block)
                 sink.sendall(block)
@@ -113,6 +138,10 @@ class Proxy:
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _until_let(self, way: Way) -> None:
+        with self._moved:
+            self._moved.wait_for(lambda: self._stopped or way not in self._held)
 
     def _pace(self, count: int) -> None:
         """Wait for this block's turn on the wire; the end of the proxy ends it."""

@@ -97,14 +97,14 @@ def test_an_earlier_moment_is_served(both: Pair) -> None:
 
 def test_a_standby_that_is_held_serves_a_moment_that_is_named(both: Pair) -> None:
     """Not its newest commit, also by force; the one from before all was deleted."""
-    good = both.beta.json("generations", "take", "web")["generation"]
+    both.alpha.json("mark", "web", "good")
     for path in list(both.source.glob("d*")):
         shutil.rmtree(path)
     eventually(lambda: both.beta.look()["hold"])
     both.alpha.kill()
     held = both.beta.run("promote", "web", "--yes", "--force")
     assert (3, True, False) == (held.returncode, "--at MOMENT" in held.stderr, "go on all the same" in held.stderr)
-    done = both.beta.json("promote", "web", "--generation", good, "--yes", "--force")
+    done = both.beta.json("promote", "web", "--at", "good", "--yes", "--force")
     assert (2, 20) == (done["epoch"], len(list(both.target.glob("d*/*"))))
     eventually(lambda: both.beta.look()["hold"] is None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from fakes.agents import Pair, pair
+from fakes.agents import UNBRAKED, Pair, pair
 from fakes.eventually import eventually
 
 SLOW = '[dataset.hooks]\nstart = "none"\nbefore_promote = ["sh", "-c", "until test -e {0}/go; do sleep 0.1; done"]\n'
@@ -17,6 +17,9 @@ def _mirrored(both: Pair) -> Pair:
     both.begin()
     both.alpha.kill()
     return both
+
+
+MOVED = '[dataset.hooks]\nstart = "none"\nbefore_promote = ["sh", "-c", "mv {0} {0}.away"]\n'
 
 
 def _typed(both: Pair) -> subprocess.CompletedProcess[str]:
@@ -67,3 +70,43 @@ def test_before_the_first_sync_there_is_nothing_to_serve() -> None:
         assert (3, True) == (done.returncode, "consistent: nothing has been received" in done.stderr)
         unknown = both.beta.run("promote", "web", "--at", "2001-01-01 00:00", "--yes", "--force")
         assert (True, False) == (unknown.returncode in (3, 4), "Traceback" in unknown.stderr)
+
+
+def test_no_moment_can_stand_where_no_standby_is() -> None:
+    """Its directory is gone: refused, also with a moment and by force, with what leads on; once that is done it is served."""
+    with pair(f'{UNBRAKED}[dataset.hooks]\nstart = "none"\n') as both:
+        (both.source / "a").write_text("a")
+        both.begin()
+        good = both.beta.json("generations", "take", "web")["generation"]
+        away = both.base / "away"
+        both.target.rename(away)
+        (both.source / "b").write_text("b")
+        both.beta.told("standby-gone")
+        both.alpha.kill()
+        done = both.beta.run("promote", "web", "--generation", good, "--force", "--yes")
+        assert (3, True) == (done.returncode, "hold: " in done.stderr), done.stderr
+        assert "--at MOMENT" not in done.stderr
+        away.rename(both.target)
+        both.beta.cleared("standby-gone")
+        assert 2 == both.beta.json("promote", "web", "--generation", good, "--force", "--yes")["epoch"]
+        assert ["a"] == [one.name for one in both.target.iterdir() if one.name != ".hikae"]
+
+
+def test_nobody_waits_for_what_only_a_person_ends() -> None:
+    """The standby's directory goes in the middle: the command ends, says so and what to do, and the promotion goes on after
+    that."""
+    with pair(UNBRAKED) as both:
+        both.beta.config.write_text(both.beta.config.read_text() + MOVED.format(both.target))
+        (both.source / "a").write_text("a")
+        both.begin()
+        good = both.beta.json("generations", "take", "web")["generation"]
+        (both.source / "a").write_text("b")
+        both.mirror()
+        both.alpha.kill()
+        done = both.beta.run("promote", "web", "--generation", good, "--force", "--yes")
+        assert (75, True) == (done.returncode, "it waits at the step moment: " in done.stderr), done.stderr
+        assert "it goes on by itself after that" in done.stderr
+        assert "moving" == both.beta.look()["state"]
+        both.target.with_name(f"{both.target.name}.away").rename(both.target)
+        eventually(lambda: ("primary", 2) == (both.beta.look().get("role"), both.beta.look().get("epoch")), 60)
+        assert "a" == (both.target / "a").read_text()

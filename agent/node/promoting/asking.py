@@ -108,13 +108,20 @@ def judged(found: tuple[NodeAnswer, ...], primary: str, newest: Commit | None, e
         if one.role == Role.PRIMARY and one.epoch >= epoch:
             answered = f"{one.node} answers: it is the primary, in epoch {one.epoch}"
             stopped = one.state if one.node == primary and one.state in STOPPED else ""
-        elif not answered and one.node != primary and one.hears_primary:
-            answered = f"{one.node} hears {primary}, which does not answer this node"
+        elif not answered and one.hears_primary:
+            answered = _heard_there(one, primary, epoch)
     ours = newest.number if newest is not None else NOTHING
     others = tuple(
         OtherStandby(one.node, one.newest > ours, shown_commit(one.newest)) for one in found if one.role == Role.STANDBY
     )
     return Heard(answered, others, stopped)
+
+
+def _heard_there(one: NodeAnswer, primary: str, epoch: int) -> str:
+    """A standby hears a primary: that of this node, or one that this node does not know of yet."""
+    if one.node == primary or one.epoch > epoch:
+        return f"{one.node} follows another primary, in epoch {one.epoch}, which does not reach this node"
+    return f"{one.node} hears {primary}, which does not answer this node"
 
 
 def read_answer(node: str, answer: object) -> NodeAnswer | None:

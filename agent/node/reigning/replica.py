@@ -7,13 +7,16 @@ from contextlib import closing
 
 from agent.config.values import Limits
 from agent.core.clock import Clock
-from agent.core.ids import CommitNumber
+from agent.core.ids import CommitNumber, epoch_of
 from agent.node.measured.first_sync import FirstSync
 from agent.node.measured.lag import LagMeter
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from agent.stream.position import PositionBoard
 from agent.stream.sending.pace import Pace
+
+#: The name of the local fact that says in which epoch a peer followed last.
+_FOLLOWED = "followed:"
 
 
 class Replica:
@@ -41,6 +44,10 @@ class Replica:
         self._catalog = catalog
         self._clock = clock
         self._moved = moved
+        self._local = local
+        self._epoch = catalog.lineage[-1].number if catalog.lineage else 0
+        #: Whether it has had a commit of this reign: a node whose time is over has not, before it rejoins.
+        self.followed = local.value(_FOLLOWED + name) == self._reign()
         newest = catalog.newest()
         if newest is not None:
             for meter in (self.received, self.applied):
@@ -52,7 +59,13 @@ class Replica:
         self._measure(self.received, position.durable)
         self._measure(self.applied, position.applied)
         self.first_sync.keep()
+        if not self.followed and epoch_of(position.durable) >= self._epoch:
+            self.followed = True
+            self._local.note_value(_FOLLOWED + self.name, self._reign())
         self._moved()
+
+    def _reign(self) -> bytes:
+        return str(self._epoch).encode()
 
     def _measure(self, meter: LagMeter, number: CommitNumber) -> None:
         """Tell the meter where the standby is; what it lacks from before this opening, or once more, is looked up once."""

@@ -6,15 +6,15 @@ from typing import Protocol
 
 from agent.adopt.filling.fill_mark import begin_filling
 from agent.config.values import Dataset
-from agent.core.errors import HikaeError, Refused
+from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown_commit
-from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE
 from agent.fs.writers.processes import Writer
 from agent.node.context import Surroundings
 from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.node.kinds.standby_kind import took_for_standby
 from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
+from agent.node.reigning.not_captured import require_captured
 from agent.node.reigning.serving import ReignHooks
 from agent.node.standby import Standby
 from agent.node.stepping.step_in_hand import ChangesRole, StepInHand
@@ -29,8 +29,6 @@ from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 
 _STEP = 0.2
-#: Problems of a whole dataset during which nothing is captured.
-_NOT_CAPTURED = frozenset({STATE_DISK_FULL, STATE_DISK_RESERVE, UNREADABLE})
 
 
 class RejoinedMember(ChangesRole, Protocol):
@@ -147,10 +145,6 @@ class RejoiningNode:
     def _require_capture(self) -> None:
         """Raises ``Refused`` while a person has to do something before anything is captured."""
         side = self._member.side
-        hold = side.facts().hold if isinstance(side, Primary) else None
-        if hold is not None:
-            raise Refused(KIND, self._wanted.dataset, hold.sentence, hold.remedy)
-        long_ago = self._around.clock.now_ns() - int(STANDS * 1e9)
-        for problem in self._member.board.listed()[0]:
-            if problem.code in _NOT_CAPTURED and not problem.path and problem.since <= long_ago:
-                raise Refused(KIND, self._wanted.dataset, problem.message, problem.remedy)
+        if isinstance(side, Primary):
+            long_ago = self._around.clock.now_ns() - int(STANDS * 1e9)
+            require_captured(KIND, side, self._member.board, long_ago)

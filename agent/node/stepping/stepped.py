@@ -19,6 +19,8 @@ from agent.steps.runner import Step, StepsRunner
 
 #: The steps of all lists at which the application runs as before, or again; at others it is being stopped or begun, or rests.
 _SERVED_AT = frozenset({"", "gates", "prepare", "drain", "before_demote", "after_promote"})
+#: Seconds after which what met a full disk, or a bug, goes on.
+_AGAIN = 5.0
 World = TypeVar("World")
 _log = structlog.get_logger("node")
 
@@ -96,6 +98,8 @@ class SteppedWork:
         self._lock = threading.Lock()
         self._run: SteppedRun | None = None
         self._thread: threading.Thread | None = None
+        #: When what could not go on is tried again: a step may run a program of the operator's.
+        self._not_before = 0.0
 
     @property
     def running(self) -> SteppedRun | None:
@@ -127,7 +131,7 @@ class SteppedWork:
 
     def tick(self) -> None:
         """Go on with what a crash, or an end of the agent, left undone."""
-        if self._ending.is_set() or self._is_running():
+        if self._ending.is_set() or self._is_running() or self._clock.monotonic() < self._not_before:
             return
         with self._lock:
             for kind in self._kinds.values():
@@ -222,6 +226,7 @@ class SteppedWork:
             reason = error.strerror or str(error)
             remedy = "free space in the state directory; it goes on by itself then"
             run.error = HikaeError(f"keep the steps of {kind.words}", self._dataset, reason, remedy)
+            self._not_before = self._clock.monotonic() + _AGAIN
             self._failed(kind, run.error)
         except Exception as error:  # noqa: BLE001  whatever a step meets, who waits hears of it
             _log.exception("a list of steps met a bug", dataset=self._dataset, kind=kind.name)
@@ -229,6 +234,7 @@ class SteppedWork:
             run.error = HikaeError(
                 f"finish {kind.words}", self._dataset, reason, "it is tried again; please report this"
             )
+            self._not_before = self._clock.monotonic() + _AGAIN
             self._failed(kind, run.error)
         finally:
             run.done.set()

@@ -17,10 +17,12 @@ from agent.node.context import Surroundings
 from agent.node.kinds.standby_kind import took_for_standby
 from agent.node.kinds.writing import ask_ahead, who_writes
 from agent.node.primary import Primary
+from agent.node.reigning.not_captured import require_captured
 from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.node.switching.switched_member import STEP, SwitchedMember, SwitchedNode
 from agent.roles.record import ROLE, HandedOver, RoleRecord, following, read_record
 from agent.roles.switchover.answers import gates_in, owed_in, said_in, stands_in, steps_in
+from agent.roles.switchover.arrival import ArrivalWait
 from agent.roles.switchover.steps import (
     FINISH,
     FINISH_RECORD,
@@ -49,8 +51,13 @@ from agent.watch.asked_before import AskedBefore
 T = TypeVar("T")
 _OPERATION = "switch over"
 LOOK, TAKE_OVER = "switchover-look", "take-over"
-#: Seconds within which the other node is to have what was written, and is to answer.
-_ARRIVAL, _ANSWER = 120.0, 30.0
+#: Seconds within which the other node is to answer what it can say at once, and what it runs a program for, whose own deadline
+#: it knows: meanwhile it says that it is at it.
+_ANSWER, _PREPARES = 30.0, 3600.0
+#: Seconds within which a dataset that failed is open again; it is tried again and again at least twice as often.
+_OPENED = 60.0
+#: Seconds for which what keeps anything from being captured has to stand, until it is not waited for any more.
+_STANDS = 5.0
 #: After so many seconds of a take-over that nobody answers it is left to the next command.
 _TAKE_OVER = 60.0
 
@@ -90,7 +97,7 @@ class HandingOver(SwitchedNode):
 
     def prepare(self) -> str:
         self.begin("prepare")
-        return said_in(self._wanted.to, self._look_there("prepare"))
+        return said_in(self._wanted.to, self._look_there("prepare", _PREPARES))
 
     def drain(self) -> str:
         self.begin("drain")
@@ -125,6 +132,8 @@ class HandingOver(SwitchedNode):
         record = read_record(self.around.home(self.member.dataset) / ROLE)
         if record is not None and record.role is Role.STANDBY:
             return record.epoch  # it was done before a crash
+        # Another may have been promoted since this node was asked, and be known here by now.
+        self._require_reign()
         try:
             side = self._side()
             epoch = following(side.reign.epoch.number, self._wanted.to)
@@ -182,8 +191,12 @@ class HandingOver(SwitchedNode):
     # --- what they share
 
     def _side(self) -> Primary:
-        """The open side, waited for."""
-        return self.found(lambda: side if isinstance(side := self.member.side, Primary) else None)
+        """The open side, waited for. Raises ``TryAgain`` where it stays away."""
+        return self.until(self._opened, _OPENED, "the dataset, which is not open here (hikae status says why),")
+
+    def _opened(self) -> Primary | None:
+        side = self.member.side
+        return side if isinstance(side, Primary) else None
 
     def _require_reign(self) -> None:
         mark = self._side().reign.mark
@@ -197,26 +210,29 @@ class HandingOver(SwitchedNode):
         replica = side.replicas.get(self._wanted.to)
         if replica is None:
             raise Refused(_OPERATION, self.name, f"{self._wanted.to} keeps no standby of it", "hikae config show")
-        end = self.around.clock.monotonic() + _ARRIVAL
+        wait = ArrivalWait(self._wanted.to, self.around.clock.monotonic())
         while not replica.positions.wait(Level.APPLIED, number, STEP):
             self.look()
-            if self.around.clock.monotonic() >= end:
-                reason = f"{self._wanted.to} has not applied within {_ARRIVAL:.0f} s what was written"
+            reason = wait.given_up(self.around.clock.monotonic(), connected=self._is_connected(side))
+            if reason:
                 raise TryAgain(_OPERATION, self.name, reason, "hikae status says why; type it again when it streams")
         return number
+
+    def _is_connected(self, side: Primary) -> bool:
+        link = side.outgoing.links.get(self._wanted.to)
+        return link is not None and link.is_connected
 
     def _until(self, side: Primary, step: Callable[[float], T]) -> T:
         def require_capture() -> None:
             self._require_reign()
-            hold = side.facts().hold
-            if hold is not None:
-                raise Refused(_OPERATION, self.name, hold.sentence, hold.remedy)
+            long_ago = self.around.clock.now_ns() - int(_STANDS * 1e9)
+            require_captured(_OPERATION, side, self.member.board, long_ago)
 
         return self.answered(step, require_capture)
 
-    def _look_there(self, stage: str) -> object:
-        """What the other node answers, in a bounded time."""
-        return self._ask(LOOK, {"stage": stage}, self.around.clock.monotonic() + _ANSWER)
+    def _look_there(self, stage: str, within: float = _ANSWER) -> object:
+        """What the other node answers, in so many seconds."""
+        return self._ask(LOOK, {"stage": stage}, self.around.clock.monotonic() + within)
 
     def _ask(self, operation: str, arguments: Facts, end: float = inf) -> object:
         reason = self._wanted.reason or "a switchover"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from agent.core.errors import Refused, UsageError
+from agent.core.errors import Refused
 from agent.core.ids import NOTHING, CommitNumber
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, no_call
+from agent.operations.role_changes.required_words import require_words
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.derive import own_state
@@ -16,6 +17,8 @@ from agent.status.state import Role
 from agent.status.text import shown
 
 _OPERATION = "promote"
+#: The steps that wait for what is applied here.
+_WAITS_AT = frozenset({"moment", "serve"})
 #: So many paths that would be lost are told, and kept with the change of role.
 _NAMED = 1_000
 
@@ -27,7 +30,8 @@ class PromoteRequest(DatasetRequest[Json]):
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with
     ``dry_run`` nothing is done: ``{"dataset", "moment", "commit", "announced", "gates", "loss", "rto_ms", "rto_hooks_ms"}``.
-    ``Refused``, with the gates, while one is not met, unless ``force``. It goes on when nobody waits for it any more."""
+    ``Refused``, with the gates, while one is not met, unless ``force``; ``UsageError`` where words are required that were not
+    said. It goes on when nobody waits for it any more, as when a person has to do something first."""
 
     force: bool = False
     reason: str = ""
@@ -71,11 +75,11 @@ def _promote(call: DatasetCall, request: PromoteRequest) -> Json:
     refused = refused_by(call.dataset, facts.gates, force=request.force, named=bool(moment))
     if refused is not None:
         raise refused
-    _require_words(call, request, lost=facts.loss.any or bool(moment))
+    require_words(call, f"promote {call.dataset}", request, lost=facts.gives_up or bool(moment))
     lost = tuple(shown(path) for path, _ in facts.loss.paths[:_NAMED])
     by = (request.reason, request.approved_by, call.typist)
     wanted = WantedPromotion(call.dataset, *by, request.force, lost, moment, words)
-    return done(call, KIND, wanted.as_facts())
+    return done(call, KIND, wanted.as_facts(), waits_at=_WAITS_AT)
 
 
 def _moment(call: DatasetCall, request: PromoteRequest) -> tuple[CommitNumber, str]:
@@ -92,15 +96,3 @@ def _moment(call: DatasetCall, request: PromoteRequest) -> tuple[CommitNumber, s
         raise Refused(_OPERATION, call.dataset, reason, f"name another: hikae generations list {call.dataset}")
     newest = call.member.standby().newest()
     return moment.number if newest is None or moment.number != newest.number else NOTHING, moment.sentence()
-
-
-def _require_words(call: DatasetCall, request: PromoteRequest, *, lost: bool) -> None:
-    """What the configuration wants to be told when something would be lost. Raises ``UsageError``."""
-    if not lost:
-        return
-    given = {"reason": request.reason, "approved-by": request.approved_by}
-    lacking = [name for name in call.member.dataset.promote.require if not given[name].strip()]
-    if lacking:
-        options = " ".join(f"--{name} TEXT" for name in lacking)
-        reason = f"something may be lost, and [dataset.promote] require asks for {' and '.join(lacking)}"
-        raise UsageError(_OPERATION, call.dataset, reason, f"hikae promote {call.dataset} {options}")

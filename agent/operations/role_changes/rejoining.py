@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.core.errors import Refused, TryAgain
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation
 from agent.operations.role_changes.own_state import BARE_METAL, refuse_own_place
+from agent.operations.role_changes.required_words import require_words
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.promotion import gate_json, unmet
@@ -32,7 +33,8 @@ class RejoinRequest(DatasetRequest[Json]):
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``: ``lost`` are the
     paths that this node alone had, which ``generation_before`` keeps. With ``dry_run`` nothing is done: ``{"dataset", "primary",
     "epoch", "gates"}``. ``Refused`` while a gate is not met, or no node has proven that it reigns later. It goes on when nobody
-    waits for it any more. ``force``: although a process may be writing into the tree, or there is little room."""
+    waits for it any more. ``force``: although a process may be writing into the tree, or there is little room, which raises
+    ``UsageError`` where words are required that were not said."""
 
     force: bool = False
     dry_run: bool = False
@@ -49,6 +51,9 @@ def _rejoin(call: DatasetCall, request: RejoinRequest) -> Json:
     refuse_own_place(
         call, _OPERATION, f"{BARE_METAL}, or let this node go on: hikae serve {call.dataset} --alone --force"
     )
+    if not request.dry_run:
+        # What is here alone is kept, unless it is written meanwhile, or has no room.
+        require_words(call, f"rejoin {call.dataset} --force", request, lost=request.force)
     wanted = _wanted(call, request)
     if not request.dry_run:
         _let_stop(call)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import Refused, UsageError
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation
+from agent.operations.role_changes.required_words import require_words
 from agent.operations.running import DatasetCall
 from agent.status.state import Role
 
@@ -22,7 +23,7 @@ class ServeRequest(DatasetRequest[Json]):
     """This node serves as the primary from now on, whoever is silent: ``{"dataset", "epoch", "role", "was", "silent"}``, with
     ``dry_run`` without doing it. ``was``: ``serving``, ``unconfirmed``, ``fenced``; ``silent``: those that have not confirmed it.
     After a fencing by another node a higher epoch begins from what stands here. ``Refused`` while a node answers that reigns
-    itself, unless ``force``."""
+    itself, unless ``force``; ``UsageError`` after such a fencing where words are required that were not said."""
 
     alone: bool = False
     force: bool = False
@@ -59,6 +60,7 @@ def _serve(call: DatasetCall, request: ServeRequest) -> Json:
         _refuse_while_another_serves(call, side)
     if request.dry_run:
         return _answer(call, was, silent)
+    require_words(call, f"serve {call.dataset} --alone", request, lost=mark is not None and not mark.by_hand)
     own = side.reign.epoch.number
     if mark is not None and not mark.by_hand:
         side.accept_mark(mark)

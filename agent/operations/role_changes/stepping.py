@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import TryAgain
 from agent.operations.declaration import Json
+from agent.operations.patience import STANDS
 from agent.operations.running import DatasetCall
 
+if TYPE_CHECKING:
+    from agent.node.stepping.stepped import SteppedRun
+
 _STEP = 0.5
+_NOWHERE: frozenset[str] = frozenset()
 
 
 def typed_by(call: DatasetCall) -> dict[str, Any]:
@@ -20,17 +26,25 @@ def typed_by(call: DatasetCall) -> dict[str, Any]:
     return {"uid": call.uid, "by": call.typist, "before": now[0] if now is not None else ""}
 
 
-def done(call: DatasetCall, kind: str, arguments: Mapping[str, Any]) -> Json:  # Any: see ``steps.record.Facts``
+def done(
+    call: DatasetCall,
+    kind: str,
+    arguments: Mapping[str, Any],  # Any: see ``steps.record.Facts``
+    waits_at: frozenset[str] = _NOWHERE,
+) -> Json:
     """Begin the list ``kind`` of the dataset and wait for its end; what is answered. Whoever stops waiting does not stop it.
+    ``waits_at``: the steps that wait for what is applied, or opened, here: nobody waits with them for what only a person ends.
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``. Raises what its
-    steps raise, ``TryAgain`` while another list is under way, or when the agent stops."""
+    steps raise, ``TryAgain`` while another list is under way, when the agent stops, or once a person has to do something."""
     from agent.node.switching.role_keeping import TYPED
 
     run = call.member.stepped.begin(kind, {**arguments, TYPED: typed_by(call)})
+    met_since: float | None = None
     while not run.done.wait(_STEP):
         if call.agent.stopping.is_set():
             raise TryAgain(kind, call.dataset, "the agent is stopping", "it goes on when the agent is back")
+        met_since = _look(call, run, met_since) if run.doing in waits_at else None
         call.progress({"phase": kind, "waits_for": run.waits_for or run.doing})
     if run.error is not None:
         raise run.error
@@ -46,3 +60,19 @@ def done(call: DatasetCall, kind: str, arguments: Mapping[str, Any]) -> Json:  #
         "generation_before": record.facts.get("generation_before"),
         "steps": [one.as_json() for one in record.done],
     }
+
+
+def _look(call: DatasetCall, run: SteppedRun, met_since: float | None) -> float | None:
+    """Since when (by the monotonic clock) something is in the way of the step that a person ends; None where nothing is. Raises
+    ``TryAgain`` once it has stood for a while."""
+    from agent.operations.obstacles import of_steps
+
+    met, now = of_steps(call.member.facts()), time.monotonic()
+    if met is None:
+        return None
+    since = now if met_since is None else met_since
+    if now - since >= STANDS:
+        reason = f"it waits at the step {run.doing}: {met.sentence}"
+        remedy = f"{met.remedy or 'hikae status says what leads on'}; it goes on by itself after that"
+        raise TryAgain(run.kind, call.dataset, reason, remedy)
+    return since

@@ -11,6 +11,7 @@ from agent.core.forwarded import Forwarded
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call
 from agent.operations.elsewhere.forwarding import checked_answer
 from agent.operations.role_changes.own_state import BARE_METAL, refuse_own_place
+from agent.operations.role_changes.required_words import require_words
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
@@ -24,6 +25,8 @@ Stage: TypeAlias = Literal["gates", "prepare", "compare"]
 _OPERATION = "switchover"
 #: Seconds within which the primary is to answer who is to take over from it.
 _REACHED = 10.0
+#: The step of a take-over that waits for the dataset to be open here.
+_WAITS_AT = frozenset({"serving"})
 #: Gates of a promotion that say nothing of a switchover: the primary lives, and what is behind is waited for.
 _NOT_ASKED = frozenset({"primary", "lag"})
 
@@ -34,8 +37,9 @@ class SwitchoverRequest(DatasetRequest[Json]):
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with ``dry_run``
     nothing is done: ``{"dataset", "to", "gates"}``; with ``when`` it is planned: ``{"dataset", "to", "at"}``; with ``cancel``
-    what was planned is not done: ``{"dataset", "to", "cancelled"}``. ``Refused`` while a gate is not met, unless ``force``. It
-    goes on when nobody waits any more: what fails before the hand-over leaves the old primary serving, after it the new one."""
+    what was planned is not done: ``{"dataset", "to", "cancelled"}``. ``Refused`` while a gate is not met, unless ``force``, which
+    raises ``UsageError`` where words are required that were not said. It goes on when nobody waits any more: what fails before
+    the hand-over leaves the old primary serving, after it the new one."""
 
     to: str = ""
     force: bool = False
@@ -80,6 +84,9 @@ def _switchover(call: DatasetCall, request: SwitchoverRequest) -> Json:
         return _cancelled(call)
     refuse_own_place(call, _OPERATION, "hikae promote on the other node, and " + BARE_METAL)
     to = _node(call, request.to)
+    if not request.dry_run:
+        # What writes on, or is owed, is met only once the application has stopped: too late to ask for words.
+        require_words(call, f"switchover {call.dataset} --force", request, lost=request.force)
     if request.when and not request.dry_run:
         return _planned(call, request, to)
     if request.dry_run:
@@ -275,5 +282,5 @@ def _taken_over(call: DatasetCall, request: TakeOverRequest) -> Json:
     if not is_equal(handed, here):
         raise refused_elsewhere(call.dataset, call.peer, handed, here)
     require_whole(call.dataset, side.newest())
-    answer = done(call, KIND, {"epoch": request.epoch, "reason": request.reason})
+    answer = done(call, KIND, {"epoch": request.epoch, "reason": request.reason}, waits_at=_WAITS_AT)
     return {"epoch": epoch.number, "steps": answer["steps"]}

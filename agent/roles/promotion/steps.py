@@ -93,8 +93,8 @@ class PromotionWorld(Protocol):
 
 def in_the_way(gates: tuple[Gate, ...], *, force: bool, named: bool) -> tuple[Gate, ...]:
     """The gates that keep a promotion from being done, by force or without. ``named``: the operator says which moment is to be
-    served, so that what the newest commit is does not matter."""
-    lacking = [gate for gate in unmet(gates) if not named or gate.name not in NEVER_FORCED]
+    served, so that what the newest commit is does not matter; where it is to stand does."""
+    lacking = [gate for gate in unmet(gates) if not (named and gate.or_moment)]
     return tuple(gate for gate in lacking if not force or gate.name in NEVER_FORCED)
 
 

@@ -124,7 +124,7 @@ TABLE: tuple[Step[RollbackWorld], ...] = (
     Step("writers", _writers),
     Step("barrier", _settle),
     Step("generation", _generation),
-    Step("commit", _commit),
+    Step("commit", _commit, final=True),
     Step("converge", _converge),
     Step("walk", _walk),
     Step("start", _start, always=True),

@@ -172,7 +172,7 @@ TABLE: tuple[Step[SwitchoverWorld], ...] = (
     Step("writers", _writers),
     Step("barrier", _barrier),
     Step("compare", _compare),
-    Step("hand-over", _hand_over),
+    Step("hand-over", _hand_over, final=True),
     *_END,
     # Whatever failed before the hand-over, this node serves again.
     Step("start", _start, always=True),

@@ -107,7 +107,8 @@ def test_a_hold_is_ended_by_what_ends_it(code: str, way: str) -> None:
     """Accept is named where it ends the hold, an earlier moment where the place is right; else the hold's own remedy."""
     (gate,) = unmet(promotion_gates(replace(PROMOTABLE, hold=Hold(code, "it is held", "move it away"))))
     assert way == gate.remedy[: len(way)]
-    assert ("hikae" in way or "goes on" in way) == ("--at MOMENT" in gate.remedy)
+    past = "hikae" in way or "goes on" in way
+    assert (past, past) == ("--at MOMENT" in gate.remedy, gate.or_moment)
 
 
 @pytest.mark.parametrize("stopped", ["rewound", "fenced"])

@@ -21,7 +21,8 @@ MOMENT = CommitNumber(77)
 MET = Gate("lag", True, "20 ms", "30 s", 7, "")
 LATE = Gate("lag", False, "40 s", "30 s", 7, "wait")
 PRIMARY = Gate("primary", False, "alpha answers", "alpha does not answer", 7, "hikae switchover web")
-HALF = Gate("consistent", False, "half", "whole", 7, "wait")
+HALF = Gate("consistent", False, "half", "whole", 7, "wait", or_moment=True)
+GONE = Gate("hold", False, "its directory is gone", "none", 7, "put it back")
 
 
 class World:
@@ -170,6 +171,7 @@ def test_a_moment_that_is_named_comes_before_the_record(tmp_path: Path) -> None:
         ((HALF,), False, True, ""),
         ((HALF, LATE), False, True, "lag"),
         ((HALF, LATE), True, True, ""),
+        ((GONE, HALF), True, True, "hold"),
     ],
 )
 def test_what_force_and_a_named_moment_pass(gates: tuple[Gate, ...], force: bool, named: bool, refused: str) -> None:

@@ -20,6 +20,10 @@ def said(state: str, **more: Any) -> NodeFacts:
     return a_node(a_dataset(peers=(a_peer(told=PeerStanding(Standing(state, **more), 1)),)))
 
 
+#: Why the peer is not connected.
+AWAY_AT_ALL = a_problem(message="beta: nothing listens", severity=Severity.ERROR)
+
+
 @pytest.mark.parametrize(
     ("facts", "code", "begin"),
     [
@@ -35,6 +39,16 @@ def said(state: str, **more: Any) -> NodeFacts:
             "HIKAE CRITICAL - web held (gone: hikae accept web, if that is meant) |",
         ),
         (a_node(a_dataset(peers=(a_peer(connected=False),))), 2, "HIKAE CRITICAL - web disconnected ("),
+        (
+            a_node(a_dataset(peers=(a_peer(connected=False, left_behind=True),), link_problems=(AWAY_AT_ALL,))),
+            1,
+            "HIKAE WARNING - web disconnected (beta: nothing listens: unreadable remedy; it has not followed since this node was",
+        ),
+        (
+            a_node(a_dataset(peers=(a_peer(connected=False, left_behind=True), a_peer(name="gamma", connected=False)))),
+            2,
+            "HIKAE CRITICAL - web disconnected (",
+        ),
         (a_node(a_dataset(problems=(a_problem(severity=Severity.ERROR),))), 2, "HIKAE CRITICAL - web degraded ("),
         (a_node(a_dataset(), problems=(a_problem(),)), 1, "HIKAE WARNING - unreadable message: unreadable remedy |"),
         (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.clock import ManualClock
-from agent.core.errors import CalledOff, Damaged, HikaeError, TryAgain
+from agent.core.errors import CalledOff, Damaged, HikaeError, StoreFailed, TryAgain
 from agent.steps.record import StepDone, StepsRecord, read_steps, write_steps
 from agent.steps.runner import Step, StepOutcome, StepsRunner, next_step
 
@@ -135,3 +135,46 @@ def test_next_step_is_pure() -> None:
     over = StepsRecord("offline", 0, {}, done=tuple(StepDone(one.name, 1, "") for one in TABLE))
     found = [next_step(TABLE, record) for record in (StepsRecord("offline", 0, {}), done, failed, over)]
     assert ["stop", "take", "start", None] == [one and one.name for one in found]
+
+
+def _unwritable(folder: Path) -> StepOutcome:
+    """From now on the record cannot be written there."""
+    (folder / "steps.json.new").mkdir()
+    return StepOutcome()
+
+
+@pytest.mark.parametrize("full", ["take", "stop"])
+def test_a_record_that_cannot_be_written_ends_the_list(tmp_path: Path, full: str) -> None:
+    """What was stopped is begun again at once, nothing else is done, and no crash goes on with what was ended."""
+    world, steps = World(), runner(tmp_path)
+
+    def act(name: str) -> StepOutcome:
+        world.act(name)
+        return _unwritable(tmp_path) if name == full else StepOutcome()
+
+    def made(name: str) -> Step[World]:
+        return Step(name, lambda _, __: act(name), name == "start", name == "move")
+
+    table = tuple(map(made, ("stop", "take", "move", "start")))
+    with pytest.raises(StoreFailed):
+        steps.begin("offline", table, world, {})
+    assert [*{"take": ["stop", "take"], "stop": ["stop"]}[full], "start"] == world.did
+    assert None is steps.under_way()
+
+
+def test_what_is_final_waits_for_room(tmp_path: Path) -> None:
+    """It was begun, so that the list only goes forward: what stands in the record is gone on with."""
+    world, steps = World(), runner(tmp_path)
+
+    def move() -> StepOutcome:
+        world.act("move")
+        return _unwritable(tmp_path)
+
+    table: tuple[Step[World], ...] = (Step("move", lambda _, __: move(), final=True), step("start", always=True))
+    with pytest.raises(IsADirectoryError):
+        steps.begin("offline", table, world, {})
+    assert ["move"] == world.did
+    (tmp_path / "steps.json.new").rmdir()
+    left = steps.under_way()
+    assert left is not None
+    assert "move" == left.doing

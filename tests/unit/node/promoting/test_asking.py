@@ -45,6 +45,20 @@ def said(
             (said("gamma", "standby", hears=True),),
             Heard("gamma hears alpha, which does not answer this node", (OtherStandby("gamma", False, "3.12"),)),
         ),
+        (
+            (said("alpha", "standby", 4, hears=True),),
+            Heard(
+                "alpha follows another primary, in epoch 4, which does not reach this node",
+                (OtherStandby("alpha", True, "4.12"),),
+            ),
+        ),
+        (
+            (said("gamma", "standby", 4, hears=True),),
+            Heard(
+                "gamma follows another primary, in epoch 4, which does not reach this node",
+                (OtherStandby("gamma", True, "4.12"),),
+            ),
+        ),
     ],
 )
 def test_what_is_made_of_answers(found: tuple[NodeAnswer, ...], expected: Heard) -> None:
