@@ -325,7 +325,8 @@ class Pump(PumpThread):
         if not asked.set_barrier()(asked.limits.drain):
             asked.again("the watcher did not tell in time what was written")
             return
-        hints = self._inbox.take_all()
+        # The root's own times, too: nobody tells of it where our directory in it was made just now.
+        hints = [Hint(b"", Look.ENTRY), *self._inbox.take_all()]
         try:
             frozen = session.over_snapshot(kept, asked.limits.image.bytes)
             self._capture_moment(session, asked, frozen, hints, kept.seconds)
