@@ -15,11 +15,11 @@ from agent.config import load
 from agent.config.values import Dataset, Peer, Settings
 from agent.core.clock import SystemClock
 from agent.core.dataset_kind import DatasetKind
-from agent.core.errors import NotFound, NotPermitted, Refused, UsageError
+from agent.core.errors import NotFound, NotPermitted, Refused
 from agent.generations.afar import NamedMoment, OpenMoment
-from agent.generations.any_moment import any_moment
+from agent.generations.any_moment import NOW, any_moment
 from agent.generations.lease import leased
-from agent.generations.local_time import zoned_text
+from agent.generations.local_time import is_like_a_time, zoned_text
 from agent.generations.moments import Moment, Watching, moment_of
 from agent.generations.mounting.from_afar import fetching, lay_down
 from agent.generations.reading import MomentReader, ReadChunk
@@ -101,21 +101,36 @@ def sought_here(config: str, typed: Typed) -> Iterator[Sought]:
 def sought_afar(config: str, typed: Typed) -> Iterator[Sought]:
     """The moment of another node, over a call that is its lease: its rows are laid down here, its chunks come as they are read.
     Raises also ``Unreachable``, ``OtherDigest``, ``WireError``."""
-    if typed.changed_since:
-        reason = "--changed-since is for the node that keeps the history"
-        raise UsageError("restore", typed.dataset, reason, "leave it out: in place only what differs is written anyhow")
     settings = load(config)
     dataset = dataset_named(settings, typed.dataset)
     words = (config, typed.node, dataset.name, typed.generation, zoned_text(typed.at, time.time_ns()))
     with ExitStack() as stack:
         opened = stack.enter_context(_call(*words))
+        since = _earlier(stack, config, typed) if typed.changed_since else None
         scratch = stack.enter_context(TemporaryDirectory(prefix="hikae-restore-"))
         path = Path(scratch) / "catalog.db"
         remark(f"{dataset.name}: asking {typed.node} for {opened.found.entries:,} entries")
-        moment = lay_down(opened, path, DatasetKind(dataset.kind), lambda: None)
+        moment = lay_down(opened, path, DatasetKind(dataset.kind), lambda: None, since)
         reader = stack.enter_context(CatalogReader.open(str(path)))
         own, source = (str(path), *words), (reader, opened.chunk, _many_of(opened))
-        yield _sought(settings, dataset, typed, source, moment, own, "", None)
+        compared = since.found.moment if since is not None else None
+        yield _sought(settings, dataset, typed, source, moment, own, "", compared)
+
+
+def _earlier(stack: ExitStack, config: str, typed: Typed) -> OpenMoment:
+    """The moment of the other node that ``--changed-since`` names, by whatever kind of name: of a generation, a time, a mark, or
+    ``now``. Raises as ``any_moment``."""
+    said, asked = typed.changed_since, (config, typed.node, typed.dataset)
+    time_or_mark = zoned_text(said, time.time_ns())
+    if said == NOW:
+        return stack.enter_context(_call(*asked, "", NOW))
+    try:
+        return stack.enter_context(_call(*asked, said, ""))
+    except NotFound as error:
+        try:
+            return stack.enter_context(_call(*asked, "", time_or_mark))
+        except NotFound as other:
+            raise (other if is_like_a_time(said) else error) from None
 
 
 @contextmanager

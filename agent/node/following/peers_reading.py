@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from agent.core.clock import Clock
 from agent.core.errors import NotFound, Refused
 from agent.generations.afar import NamedMoment, OpenMoment, open_here
-from agent.generations.moments import Watching, moment_of
+from agent.generations.any_moment import NOW, any_moment
+from agent.generations.moments import Moment, Watching, moment_of
 from agent.node.member import Member
 from agent.node.reigning.own_history import OwnHistory
 from agent.node.standby import Standby
 from agent.status.text import shown
+from agent.store.catalog.reader import CatalogReader
 
 
 class SharedMoments:
@@ -26,14 +28,19 @@ class SharedMoments:
         side = self._history(peer, named)
         reader = side.reader()
         try:
-            asking = Watching(self._clock.now_ns())
-            moment = moment_of(reader, named.dataset, named.generation, named.at, asking)
+            moment = self._moment(reader, named)
             if isinstance(side, OwnHistory):
                 side.require(moment)
         except BaseException:
             reader.close()
             raise
         return open_here(reader, side.vault.read, moment, f"{shown(named.reader)} on {peer}")
+
+    def _moment(self, reader: CatalogReader, named: NamedMoment) -> Moment:
+        asking = Watching(self._clock.now_ns())
+        if named.at == NOW and not named.generation:
+            return any_moment(reader, named.dataset, NOW, asking)
+        return moment_of(reader, named.dataset, named.generation, named.at, asking)
 
     def _history(self, peer: str, named: NamedMoment) -> Standby | OwnHistory:
         member = self._members().get(named.dataset)

@@ -295,6 +295,33 @@ def test_from_another_node(stores: StoresOf, tmpfs_dir: Path) -> None:
     both.mirror()
 
 
+@pytest.mark.parametrize(("wanted", "since"), [("then", "was"), ("was", "now")])
+def test_only_what_changed_since_from_another_node(stores: StoresOf, tmpfs_dir: Path, wanted: str, since: str) -> None:
+    """The same is restored that the node with the history restores itself, whichever of the two moments is the earlier."""
+    both, _, _, _ = stores
+    words = ("restore", "web", "--generation", wanted, "--changed-since", since, "--to")
+    here = both.beta.json(*words, str(tmpfs_dir / "here"))
+    afar = both.alpha.json(*words, str(tmpfs_dir / "afar"), "--from", "beta")
+    assert [] == differences(str(tmpfs_dir / "here"), str(tmpfs_dir / "afar"))
+    assert [here[key] for key in ("moment", "commit", "written_bytes")] == [
+        afar[key] for key in ("moment", "commit", "written_bytes")
+    ]
+
+
+def test_names_of_generations_from_another_node(stores: StoresOf) -> None:
+    """A name, as much of it as only one has, a label and latest~1 mean the same wherever they are typed."""
+    both, _, _, _ = stores
+    first, second = (one["generation"] for one in both.beta.json("generations", "list", "web"))
+    alike = next(at for at, (one, other) in enumerate(zip(first, second, strict=False)) if one != other)
+    words = ("restore", "web", "--from", "beta", "--to", "/none", "--dry-run", "--generation")
+    for name in ("latest~1", "was", first, first[: alike + 1]):
+        assert (name, first) == (name, both.alpha.json(*words, name)["moment"])
+    compared = both.alpha.json("generations", "diff", "web", "latest~1", "latest")
+    back = both.alpha.json("rollback", "web", "--generation", "latest~1", "--dry-run")
+    assert (first, second, True) == (compared["from"], compared["to"], first in back["moment"])
+    assert both.alpha.json("find", "web", "/new", "--since", "latest~1")
+
+
 def test_another_node_that_will_not_do(stores: StoresOf, tmpfs_dir: Path) -> None:
     """Unknown, without such a generation, not there, or asked for what it cannot give."""
     both, _, _, _ = stores
@@ -302,7 +329,8 @@ def test_another_node_that_will_not_do(stores: StoresOf, tmpfs_dir: Path) -> Non
         (("--generation", "was", "--from", "gamma"), 4, "the peers of alpha: beta"),
         (("--generation", "none", "--from", "beta"), 4, "no generation of web"),
         (("--from", "beta"), 2, "one of --generation and --at"),
-        (("--generation", "was", "--from", "beta", "--changed-since", "then"), 2, "keeps the history"),
+        (("--generation", "was", "--from", "beta", "--changed-since", "none"), 4, "no generation of web"),
+        (("--generation", "was", "--from", "beta", "--changed-since", "2001-01-01"), 4, "history reaches back to"),
     ):
         done = both.alpha.run("restore", "web", *words, "--to", str(tmpfs_dir / "to"))
         assert (code, True) == (done.returncode, told in done.stderr), done.stderr
