@@ -173,8 +173,8 @@ def test_of_another_filesystem(tmp_path: Path) -> None:
 
 
 def test_little_is_read(tmpfs_dir: Path, rng: random.Random) -> None:
-    """A deep tree of which little is read: what did not change is not asked for; that our own directory was made in the root is in
-    the root's times."""
+    """A deep tree of which little is read: what did not change is not asked for; that our own directory was made in the root is
+    in the root's times."""
     with filesystem("btrfs", tmpfs_dir) as disk:
         root = disk / "root"
         for number in range(60):

@@ -312,7 +312,8 @@ def test_names_of_generations_from_another_node(stores: StoresOf) -> None:
     """A name, as much of it as only one has, a label and latest~1 mean the same wherever they are typed."""
     both, _, _, _ = stores
     first, second = (one["generation"] for one in both.beta.json("generations", "list", "web"))
-    alike = next(at for at, (one, other) in enumerate(zip(first, second, strict=False)) if one != other)
+    pairs = enumerate(zip(first, second, strict=False))
+    alike = next((at for at, (one, other) in pairs if one != other), len(first))
     words = ("restore", "web", "--from", "beta", "--to", "/none", "--dry-run", "--generation")
     for name in ("latest~1", "was", first, first[: alike + 1]):
         assert (name, first) == (name, both.alpha.json(*words, name)["moment"])
