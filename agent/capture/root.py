@@ -27,6 +27,11 @@ def expect_root(local: Local, identity: bytes) -> None:
     local.set_value(_KEY, identity, durable=True)
 
 
+def expected_root(local: Local) -> bytes | None:
+    """What is to be captured, as :func:`expect_root` was told it; None before anything was."""
+    return local.value(_KEY) or None
+
+
 class RootGuard:
     """Compares the root of ``dataset`` with what it was when it was first captured, or accepted."""
 

@@ -1,12 +1,20 @@
-"""Which directory is a dataset's root, and does it still stand where it stood?"""
+"""Which directory, image or block device is a dataset's, and does it still stand where it stood?"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent.fs.confined import open_root
 from agent.fs.handles import filesystem_id, handle_of_fd
+
+_DEVICES = Path("/sys/dev/block")
+#: Files of sysfs that say which device it is, the best one first.
+_NAMES = ("wwid", "device/wwid", "dm/uuid", "md/uuid", "serial", "device/serial", "loop/backing_file")
+_BLOCK = b"block "
+#: What the kernel adds to a loop device's file whose name is gone; the device is the same one.
+_DELETED = " (deleted)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +62,22 @@ def reason_lost(path: str, expected: RootIdentity) -> str | None:
     if found.filesystem != expected.filesystem:
         return "the root directory is on another filesystem than before: something was mounted or unmounted there"
     return None if found == expected else "another directory stands in the root's place"
+
+
+def device_identity(fd: int, *, is_block: bool, devices: Path = _DEVICES) -> bytes:
+    """Of an open image its filesystem and handle; of a block device what it is called by itself. OSError."""
+    if not is_block:
+        return root_identity(fd).encoded()
+    number = os.fstat(fd).st_rdev
+    own = devices / f"{os.major(number)}:{os.minor(number)}"
+    partition = _said(own / "partition")
+    of_disk = own.resolve().parent if partition else own
+    name = next((said for said in (_said(of_disk / one) for one in _NAMES) if said), "").removesuffix(_DELETED)
+    return _BLOCK + os.fsencode(f"{name} {partition}".strip())
+
+
+def _said(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.capture.device.mounted import MountedFilesystem
@@ -36,11 +37,14 @@ CHUNK = DEVICE_CHUNK
 
 
 class DiskGuard:
-    """Freezes nothing; ``fails`` is raised instead. Satisfies ``FreezingDisks``."""
+    """Freezes nothing; ``fails`` is raised instead; ``stands``: within a freeze. Satisfies ``FreezingDisks``."""
 
     def __init__(self) -> None:
         self.fails: HikaeError | None = None
         self.times = 0
+        self.stands = False
+        #: What is raised at the end of a freeze: it took too long.
+        self.late: HikaeError | None = None
 
     @contextmanager
     def frozen(self, root_fd: int, path: str, seconds: float) -> Iterator[None]:
@@ -54,7 +58,12 @@ class DiskGuard:
         self.times += 1
         if self.fails is not None:
             raise self.fails
+        self.stands = True
         yield
+        self.stands = False
+        late, self.late = self.late, None
+        if late is not None:
+            raise late
 
 
 class BadPlaces(SourceDevice):
@@ -70,6 +79,30 @@ class BadPlaces(SourceDevice):
         if any(offset < number * CHUNK and (number - 1) * CHUNK < offset + len(into) for number in self.bad):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return super().read(into, offset)
+
+
+@dataclass
+class DiskHealth:
+    """What each read of a disk fails with (errno), 0: it is well; ``ends``: bytes behind which nothing is, None: where it is."""
+
+    error: int = 0
+    ends: int | None = None
+
+
+class FailingDisk(SourceDevice):
+    """An image of which nothing can be read for a time, as a disk that is pulled out or dies; its path still leads to it."""
+
+    def __init__(self, path: str, health: DiskHealth) -> None:
+        found = open_device(path)
+        super().__init__(path, found.fd, found.size, is_block=False)
+        self._health = health
+
+    def read(self, into: memoryview, offset: int) -> int:
+        """See ``ReadsDevice``."""
+        if self._health.error:
+            raise OSError(self._health.error, os.strerror(self._health.error))
+        got = super().read(into, offset)
+        return got if self._health.ends is None else max(0, min(got, self._health.ends - offset))
 
 
 class DeviceStation:
@@ -178,4 +211,15 @@ def image_of(path: Path, size: int, *, chunks: Sequence[int] = ()) -> bytes:
     return path.read_bytes()
 
 
-__all__ = ["CHUNK", "WAIT", "BadPlaces", "DeviceStation", "DiskGuard", "device_station", "image_of", "wait_for"]
+__all__ = [
+    "CHUNK",
+    "WAIT",
+    "BadPlaces",
+    "DeviceStation",
+    "DiskGuard",
+    "DiskHealth",
+    "FailingDisk",
+    "device_station",
+    "image_of",
+    "wait_for",
+]

@@ -17,7 +17,7 @@ from agent.apply.owed_versions import SHORT
 from agent.apply.standby.kept_problems import REMEMBERED
 from agent.apply.standby.taken import expect_found_again, expect_standby
 from agent.core.ids import CommitNumber
-from agent.fs.device_identity import device_identity
+from agent.fs.root import device_identity
 from agent.store.local import Local
 
 #: So often it is looked whether somebody still uses it, and so many seconds apart.

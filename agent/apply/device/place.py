@@ -17,7 +17,7 @@ from agent.apply.results import Held
 from agent.apply.standby.taken import TakenStandby, mark_in, mark_standby
 from agent.core.problem_codes import STANDBY_FOREIGN, STANDBY_GONE, STANDBY_REPLACED, STANDBY_UNSAFE
 from agent.fs.block_device import BlockPlaces, standing_on
-from agent.fs.device_identity import device_identity
+from agent.fs.root import device_identity
 
 #: What our directory beside an image is called: the image's name with this.
 BESIDE = ".hikae"

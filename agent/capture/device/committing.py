@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Generator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
@@ -11,10 +12,11 @@ from agent.capture.access.standstill import Standstill, StoodAt
 from agent.capture.access.together import NotTogether
 from agent.capture.committer import Committer
 from agent.capture.device.moment import StandingStill, StillMoment, opened_roots
+from agent.capture.device.opened import DeviceLost
 from agent.capture.device.opening import DeviceOpening
 from agent.capture.device.requests import DeviceRequests
 from agent.capture.device.rhythm import NextStep, Rhythm
-from agent.capture.device.runs import Run, bytes_of, chunk_runs, extents_of, united
+from agent.capture.device.runs import Run, bytes_of, chunk_runs, extents_of, united, without
 from agent.capture.device.session import DeviceSession
 from agent.capture.outlet import Outlet
 from agent.capture.ports import CaptureContext
@@ -83,6 +85,10 @@ class Committing:
         self._looks, self._look_took = 0, 0.0
         self._unfrozen: set[str] = set()
         self._retry_at = 0.0
+        #: The bad place that was tried last.
+        self._retried = 0
+        #: Since the last commit a freeze was refused: what it was to read may take long.
+        self._was_refused = False
 
     def woken(self) -> None:
         """Something became dirty, or may from now on without a word; any thread."""
@@ -159,26 +165,32 @@ class Committing:
         return opened_roots(self._opening.filesystems(self._opening.path))
 
     def _made(self, session: DeviceSession) -> Generator[None, None, MadeCommit]:
-        numbers = self._requests.take_dirty()
+        numbers = self._requests.take_dirty() | self._bad_places(session)
         self.flush(session)
         told = session.tracker.take()
         if told.reconcile is not None:
             return self._untold(session, told.reconcile)
         rests = self._looks and session.tracker.kind != _TELLS_WHERE
-        numbers |= self._bad_places(session)
         rest = united(self._owed, ((one, one) for one in numbers))
         made = yield from self._rounds(session, united(rest, chunk_runs(told.extents, session.device.size)))
         if made.number is not None:
             self._looks = 0
         return self._rested(made) if rests and made.number is not None else made
 
+    def is_bad_due(self, session: DeviceSession) -> bool:
+        """Whether what could not be read is to be tried again."""
+        return bool(session.unread) and self._clock.monotonic() >= self._retry_at
+
     def _bad_places(self, session: DeviceSession) -> set[int]:
-        """What could not be read, now and then: a disk may take long over each."""
-        now = self._clock.monotonic()
-        if not session.unread or now < self._retry_at:
+        """Some of what could not be read, now and then, each in its turn: a disk may take long over each."""
+        if not self.is_bad_due(session):
             return set()
-        self._retry_at = now + self.rhythm.limits.retry
-        return set(session.unread)
+        self._retry_at = self._clock.monotonic() + self.rhythm.limits.retry
+        bad = sorted(session.unread)
+        after = bisect.bisect_right(bad, self._retried)
+        tried = (bad[after:] + bad[:after])[: self.rhythm.limits.retried]
+        self._retried = tried[-1]
+        return set(tried)
 
     def _untold(self, session: DeviceSession, why: str) -> MadeCommit:
         """Nothing tells where something was written, if anything was since all was looked at. What is written whenever all of it
@@ -205,12 +217,14 @@ class Committing:
     # --- rounds
 
     def _rounds(self, session: DeviceSession, rest: list[Run]) -> Generator[None, None, MadeCommit]:
-        """Rounds until the rest fits a freeze, then that."""
+        """Rounds until the rest fits a freeze, then that. What a disk may take long over is read while nothing stands still."""
         rounds = looks = 0
+        reads_first = self._was_refused or bool(without(rest, sorted(session.unread))[1])
         while True:
             self._in_hand = rest
             self.left_bytes = bytes_of(rest)
-            step = self.rhythm.after_round(rounds, self.left_bytes)
+            step = NextStep.READ if reads_first else self.rhythm.after_round(rounds, self.left_bytes)
+            reads_first = False
             if step is NextStep.LATER:
                 if not self._stretched():
                     return self._later(rest)
@@ -269,6 +283,8 @@ class Committing:
                     moment = self._still(session, memory, asked).read(rest, roots)
             except NotTogether as error:
                 return self._goes_alone(asked, error.reason, rest)
+            except DeviceLost:
+                raise
             except HikaeError as error:
                 return self._refused(error, asked, rest)
             if moment.told.reconcile is not None:
@@ -304,9 +320,9 @@ class Committing:
 
     def _still(self, session: DeviceSession, memory: LockedMemory, asked: Standstill | None) -> StandingStill:
         fits, deadline = self.rhythm.fits, self.rhythm.limits.deadline
-        together = asked.together if asked is not None else None
+        together, bad = asked.together if asked is not None else None, sorted(session.unread)
         freezing = together or self._opening.freezing
-        found = StandingStill(session.device, session.tracker, freezing, memory, fits, deadline, self._unfrozen)
+        found = StandingStill(session.device, session.tracker, freezing, memory, fits, deadline, self._unfrozen, bad)
         return replace(found, is_joint=together is not None)
 
     def _refused(self, error: HikaeError, asked: Standstill | None, rest: list[Run]) -> MadeCommit:
@@ -314,7 +330,7 @@ class Committing:
         if asked is not None:
             asked.tried += 1
             asked.again(error.reason)
-        self._owed, self._owes = rest, True
+        self._owed, self._owes, self._was_refused = rest, True, True
         newest = self._context.catalog.newest()
         first = newest is None or not newest.consistent
         copied = "the first copy is of no one moment, and cannot be promoted"
@@ -340,6 +356,7 @@ class Committing:
         commit = self._committer.write(batch, consistent, made) or self._context.catalog.newest()
         number = commit.number if commit is not None else NOTHING
         self._owed, self._in_hand, self._owes, self.left_bytes = [], [], False, 0
+        self._was_refused = False
         for ticket in tickets:
             ticket.finish(self._marked(session, ticket, consistent=consistent) or number)
         if asked is not None and consistent:

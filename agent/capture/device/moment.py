@@ -7,6 +7,7 @@ knows no freeze) stood still where the tracker tells of no write between the dra
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,8 @@ from dataclasses import dataclass, field, replace
 
 from agent.capture.access.image import LockedMemory
 from agent.capture.device.mounted import MountedFilesystem
-from agent.capture.device.opened import ReadsDevice
-from agent.capture.device.runs import Run, begins_at, bytes_of, chunk_runs, in_reads, united
+from agent.capture.device.opened import GONE, DeviceLost, ReadsDevice
+from agent.capture.device.runs import Run, begins_at, bytes_of, chunk_runs, in_reads, united, without
 from agent.core.chunks import DEVICE_CHUNK
 from agent.core.errors import HikaeError
 from agent.fs.thaw_guard import CannotFreeze, FreezeRoot, FreezingDisks
@@ -49,8 +50,9 @@ class StillMoment:
 @dataclass(slots=True)
 class StandingStill:
     """One try. ``memory``: locked; ``fits``: bytes that may be read; ``deadline``: seconds after which the guard thaws;
-    ``unfrozen``: filesystems that know no freeze: added to, and not tried again; ``is_joint``: others are frozen with it, even
-    where nothing of it is."""
+    ``unfrozen``: filesystems that know no freeze: added to, and not tried again; ``bad``: chunks, rising, that could not be read
+    a moment ago, and are not tried while others wait: a disk may take longer over one than anything may stand still;
+    ``is_joint``: others are frozen with it, even where nothing of it is."""
 
     device: ReadsDevice
     tracker: BlockTracker
@@ -59,6 +61,7 @@ class StandingStill:
     fits: int
     deadline: float
     unfrozen: set[str] = field(default_factory=set)
+    bad: Sequence[int] = ()
     is_joint: bool = False
 
     def read(self, rest: Sequence[Run], roots: Sequence[FreezeRoot]) -> StillMoment:
@@ -90,12 +93,12 @@ class StandingStill:
         return self.freezing.all_frozen(roots, self.deadline) if roots or self.is_joint else nullcontext()
 
     def _read(self, moment: StillMoment, rest: Sequence[Run]) -> StillMoment:
-        runs = united(rest, chunk_runs(moment.told.extents, self.device.size))
+        runs, bad = without(united(rest, chunk_runs(moment.told.extents, self.device.size)), self.bad)
         size, at, began = bytes_of(runs), 0, time.monotonic()
         if size > self.fits or moment.told.reconcile is not None:
             return replace(moment, left=max(size, 1))
         pieces: list[Piece] = []
-        unread: Unread = []
+        unread: Unread = [(number, OSError(errno.EIO, os.strerror(errno.EIO))) for number in bad]
         for run in in_reads(runs, AT_ONCE):
             view = self.memory.view[at : at + bytes_of((run,))]
             at += len(view)
@@ -112,11 +115,18 @@ class StandingStill:
 
 
 def read_run(device: ReadsDevice, run: Run, view: memoryview, unread: Unread) -> list[Piece]:
-    """A run in as few pieces as its bad places leave; what cannot be read is added to ``unread``, chunk by chunk."""
+    """A run in as few pieces as its bad places leave; what cannot be read is added to ``unread``, chunk by chunk. Raises
+    ``DeviceLost``: a device that is gone, or ends early, has no bad places."""
     first, last = run
+    begin = begins_at(first)
     try:
-        return [(run, view[: device.read(view, begins_at(first))])]
+        got = device.read(view, begin)
+        if got < min(len(view), device.size - begin):
+            raise DeviceLost(device.path, f"it ends at {begin + got:,}, and had {device.size:,} bytes")
+        return [(run, view[:got])]
     except OSError as error:
+        if error.errno in GONE:
+            raise DeviceLost(device.path, error.strerror or str(error)) from error
         if first == last:
             unread.append((first, error))
             return []

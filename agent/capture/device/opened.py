@@ -9,12 +9,29 @@ import stat
 from collections.abc import Iterator
 from typing import Protocol
 
+from agent.core.chunks import DEVICE_CHUNK
+from agent.core.errors import HikaeError
 from agent.fs.block_device import is_among_devices
 from agent.fs.content import segments
 from agent.fs.leading import foreign_link
+from agent.fs.root import device_identity
 
 #: A read is at most so many bytes.
 READ = 1 << 20
+#: The device is not there any more. Whatever else a read fails with may be true of one place alone.
+GONE = (errno.ENODEV, errno.ENXIO)
+#: So many places are tried before a device counts as one that cannot be read at all, and so many bytes of each.
+_TRIED, _PROBED = 8, 4096
+
+
+class DeviceLost(HikaeError):
+    """A device that was open is gone, cut off, or fails at every place: of what was to be read nothing is known, and what was
+    read so far is no moment of it."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            "read the device", path, reason, "see the kernel log (dmesg); capture goes on once it can be read"
+        )
 
 
 class ReadsDevice(Protocol):
@@ -22,6 +39,10 @@ class ReadsDevice(Protocol):
 
     path: str
     size: int
+
+    def identity(self) -> bytes:
+        """Which device it is; the same after a restart, and of another one another, as far as a device says. ``OSError``."""
+        ...
 
     def read(self, into: memoryview, offset: int) -> int:
         """Fill ``into`` from ``offset`` on; how many bytes there were. ``OSError``."""
@@ -52,6 +73,10 @@ class SourceDevice:
         self.fd = fd
         self.size = size
         self.is_block = is_block
+
+    def identity(self) -> bytes:
+        """See ``ReadsDevice``."""
+        return device_identity(self.fd, is_block=self.is_block)
 
     def read(self, into: memoryview, offset: int) -> int:
         """See ``ReadsDevice``."""
@@ -124,6 +149,22 @@ def _require_device(path: str, mode: int) -> None:
         raise OSError(errno.ENODEV, "it is neither a block device nor a file", path)
     if stat.S_ISREG(mode) and is_among_devices(os.path.realpath(path)):
         raise OSError(errno.ENODEV, "a file stands where the kernel shows its devices", path)
+
+
+def why_unreadable(device: ReadsDevice) -> str | None:
+    """Why nothing of it can be read, a clause for people; None where some place of it can."""
+    places = range(0, device.size, max(DEVICE_CHUNK, device.size // _TRIED // DEVICE_CHUNK * DEVICE_CHUNK))
+    buffer, why = aligned_memory(_PROBED), ""
+    for offset in places:
+        try:
+            if device.read(buffer, offset):
+                return None
+            why = "it ends there"
+        except OSError as error:
+            why = error.strerror or str(error)
+            if error.errno in GONE:
+                break
+    return why
 
 
 def size_of_device(fd: int) -> int:

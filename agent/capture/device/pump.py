@@ -19,12 +19,12 @@ from agent.capture.device.batch import DeviceBatch
 from agent.capture.device.committing import Committing, MadeCommit
 from agent.capture.device.first_copy import FirstCopyPace
 from agent.capture.device.looking import ChunkLooker
-from agent.capture.device.opened import ReadsDevice
+from agent.capture.device.opened import DeviceLost, ReadsDevice
 from agent.capture.device.opening import DeviceOpening
 from agent.capture.device.requests import DeviceRequests
 from agent.capture.device.runs import chunk_count
 from agent.capture.device.session import DeviceSession
-from agent.capture.device.source_guard import DeviceGuard
+from agent.capture.device.source_guard import DeviceGuard, device_gone
 from agent.capture.facts import CapturePhase, PumpFacts, SyncProgress
 from agent.capture.outlet import Outlet
 from agent.capture.ports import CaptureContext
@@ -37,7 +37,7 @@ from agent.core.errors import CalledOff, TryAgain
 from agent.core.hold import Hold
 from agent.core.ids import NOTHING, ObjectId
 from agent.core.problem import Problem, Severity
-from agent.core.problem_codes import CAPTURE_FAILED, PROBLEM_CODES
+from agent.core.problem_codes import CAPTURE_FAILED, PROBLEM_CODES, UNREADABLE
 
 #: The device is looked for at least so often, in seconds.
 _IDLE = 1.0
@@ -189,16 +189,31 @@ class DevicePump(PumpThread):
         if session is None:
             self._requests.rest(_IDLE, held=True)
             return
+        try:
+            self._work(session)
+        except DeviceLost as lost:
+            self._lost(lost)
+
+    def _work(self, session: DeviceSession) -> None:
+        """The first thing of it that there is to do."""
         if self._requests.wants_walk:
             self._begin_look(session)
         if self._doubt and self._look is not None:
             self._step_look(session)
-        elif not self._is_held_off() and (self._commit is not None or self._is_due()):
+        elif not self._is_held_off() and (self._commit is not None or self._is_due(session)):
             self._step_commit(session)
         elif self._look is not None:
             self._step_look(session)
         else:
             self._idle()
+
+    def _lost(self, lost: DeviceLost) -> None:
+        """Nothing that was read since the last commit is believed: all of it is read once it can be."""
+        self._doubt = True
+        self._close_session()
+        self._set_hold(device_gone(lost.subject, lost.reason))
+        self._phase = CapturePhase.HELD
+        self._requests.rest(_IDLE, held=True)
 
     def _standing(self) -> DeviceSession | None:
         """The session, if its device stands; opens it when it is back."""
@@ -219,6 +234,8 @@ class DevicePump(PumpThread):
     def _opened(self, device: ReadsDevice) -> DeviceSession:
         context, batch = self._context, self._batch
         batch.forget()
+        # What cannot be read now is found anew.
+        context.board.clear_code(UNREADABLE)
         looker = ChunkLooker(context.catalog, context.local, batch, print_seed(context.local), device.size)
         tracker = self._opening.opens_tracker(device)
         return DeviceSession(device, tracker, looker, batch, self._committer.send_ahead, context.board, context.clock)
@@ -254,7 +271,7 @@ class DevicePump(PumpThread):
     def _begin_from(self, session: DeviceSession) -> None:
         """What the tracker owes since before is all that is to be read, where it knows."""
         told = session.tracker.take()
-        if told.reconcile is not None or self._first_sync:
+        if told.reconcile is not None or self._doubt or self._first_sync:
             self._doubt = True
             self._begin_look(session)
         else:
@@ -331,12 +348,13 @@ class DevicePump(PumpThread):
     def _is_held_off(self) -> bool:
         return self._requests.is_held_off and not self._committing.goes_on
 
-    def _is_due(self) -> bool:
+    def _is_due(self, session: DeviceSession) -> bool:
         if self._clock.monotonic() < self._not_before:
             return False
         if self._requests.is_urgent or self._committing.ready:
             return True
-        return (self._committing.is_owed or self._requests.is_dirty) and self._clock.monotonic() >= self._due
+        wanted = self._committing.is_owed or self._requests.is_dirty or self._committing.is_bad_due(session)
+        return wanted and self._clock.monotonic() >= self._due
 
     def _step_commit(self, session: DeviceSession) -> None:
         """Some of the commit in hand, or the beginning of the next."""

@@ -17,7 +17,8 @@ class RhythmLimits:
     ``longest``: seconds that a stretched freeze may read for; ``share``: of the time the filesystems may stand still in the long
     run; ``deadline``: seconds after which the guard thaws; ``rate``: bytes a second, until it was measured; ``looks``: how often
     a device that nobody can freeze is looked at for a moment in which nothing is written; ``retry``: seconds
-    between two tries at what could not be read, ``unpermitted``: at a freeze for which a privilege is missing."""
+    between two tries at what could not be read, ``retried``: so many places of it each time, since a disk may take seconds over
+    one, ``unpermitted``: at a freeze for which a privilege is missing."""
 
     rounds: int = 6
     memory: int = 64 << 20
@@ -28,6 +29,7 @@ class RhythmLimits:
     rate: float = 200e6
     looks: int = 3
     retry: float = 60.0
+    retried: int = 16
     unpermitted: float = 10.0
 
 

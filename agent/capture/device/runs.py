@@ -5,7 +5,8 @@ A run is ``(first, last)``: numbers of chunks, both included; they count from 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import bisect
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from agent.core.chunks import DEVICE_CHUNK
@@ -48,6 +49,24 @@ def united(one: Iterable[Run], other: Iterable[Run]) -> list[Run]:
         else:
             made.append((first, last))
     return made
+
+
+def without(runs: Iterable[Run], numbers: Sequence[int]) -> tuple[list[Run], list[int]]:
+    """The runs less these rising chunks, and those of these that were in them, rising."""
+    if not numbers:
+        return list(runs), []
+    made: list[Run] = []
+    left: list[int] = []
+    for first, last in runs:
+        begin = first
+        for number in numbers[bisect.bisect_left(numbers, first) : bisect.bisect_right(numbers, last)]:
+            left.append(number)
+            if begin < number:
+                made.append((begin, number - 1))
+            begin = number + 1
+        if begin <= last:
+            made.append((begin, last))
+    return made, left
 
 
 def bytes_of(runs: Iterable[Run]) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
 from agent.capture.device.batch import DeviceBatch
 from agent.capture.device.looking import ChunkLooker
 from agent.capture.device.moment import Piece, Unread, read_run
-from agent.capture.device.opened import ReadsDevice, aligned_memory
+from agent.capture.device.opened import DeviceLost, ReadsDevice, aligned_memory, why_unreadable
 from agent.capture.device.read_ahead import DeviceReads
 from agent.capture.device.runs import Run, begins_at, bytes_of
 from agent.capture.device.whole_look import WholeLook
@@ -24,6 +23,8 @@ from agent.watch.blocks.ports import BlockTracker
 #: Content is given away when so many bytes of it are gathered.
 _GIVEN = 1 << 20
 _NO_ROOM = 0.01
+#: So many places that cannot be read are known one by one. What is beyond is owed all the same, and found by each look.
+_MOST_UNREAD = 1 << 18
 
 
 class DeviceSession:
@@ -97,7 +98,10 @@ class DeviceSession:
         self.looker.cut_off()
 
     def take_in(self, pieces: Sequence[Piece], unread: Sequence[tuple[int, OSError]]) -> None:
-        """What was read, or could not be, is looked at, and what is new goes to the peers."""
+        """What was read, or could not be, is looked at, and what is new goes to the peers. Raises ``DeviceLost`` where nothing
+        could be read, here or anywhere: a device that fails as a whole has no bad places."""
+        if unread and not pieces and (why := why_unreadable(self.device)) is not None:
+            raise DeviceLost(self.device.path, f"nothing of it can be read: {why}")
         for run, data in pieces:
             self.looker.look(run, data)
             self._give(_GIVEN)
@@ -120,10 +124,9 @@ class DeviceSession:
             self._board.clear(UNREADABLE, device_extent(number))
 
     def _cannot_read(self, number: int, error: OSError) -> None:
-        """The others go on. A device that is gone is found by its path."""
-        if error.errno in (errno.ENODEV, errno.ENXIO):
-            return
-        self.unread.add(number)
+        """The others go on."""
+        if len(self.unread) < _MOST_UNREAD:
+            self.unread.add(number)
         self.looker.look_at_unreadable(number)
         begin = begins_at(number)
         message = f"{DEVICE_CHUNK:,} bytes from {begin:,} on cannot be read: {error.strerror}"

@@ -1,10 +1,11 @@
-"""Is the device still the device? One that is gone or smaller must never look like data that was wiped."""
+"""Is the device still the device? One that is gone, smaller, or another one must never look like data that was wiped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.capture.device.opened import ReadsDevice
+from agent.capture.device.opened import ReadsDevice, why_unreadable
+from agent.capture.root import expect_root, expected_root
 from agent.core.hold import Hold
 from agent.core.problem_codes import DEVICE_GONE, DEVICE_SHRUNK
 from agent.core.rows import decode_chunk
@@ -15,7 +16,7 @@ _KEY = "device-size"
 
 
 class DeviceGuard:
-    """Opens the device at ``path``, if it is as long as what was captured. Belongs to the pump's thread."""
+    """Opens the device at ``path``, if it is the one that was captured, as long as it was. Belongs to the pump's thread."""
 
     def __init__(
         self, path: str, dataset: str, catalog: Catalog, local: Local, open_device: Callable[[str], ReadsDevice]
@@ -27,20 +28,39 @@ class DeviceGuard:
         self._open = open_device
 
     def open(self, *, accepted: bool) -> ReadsDevice | Hold:
-        """The device, or why it is not to be captured. ``accepted``: however long it is now, it is the right one."""
+        """The device, or why it is not to be captured. ``accepted``: whichever it is now, it is the right one. One that is seen
+        for the first time is taken as the right one."""
         try:
             device = self._open(self._path)
         except OSError as error:
-            reason = f"capture is held: {self._path} cannot be opened: {error.strerror}"
-            return Hold(DEVICE_GONE, reason, "attach the device; capture goes on by itself")
-        if accepted:
-            self._local.set_value(_KEY, device.size.to_bytes(8, "big"), durable=True)
-        elif device.size < self._least():
+            return device_gone(self._path, f"it cannot be opened: {error.strerror}")
+        try:
+            hold = self._judged(device, accepted=accepted)
+        except OSError as error:
+            hold = device_gone(self._path, error.strerror or str(error))
+        if hold is not None:
             device.close()
-            reason = f"capture is held: {self._path} has {device.size:,} bytes, and had {self._captured():,}"
-            remedy = f"bring the old one back, or, if this one is right: hikae accept {self._dataset}"
-            return Hold(DEVICE_SHRUNK, reason, remedy)
+            return hold
         return device
+
+    def _judged(self, device: ReadsDevice, *, accepted: bool) -> Hold | None:
+        why = why_unreadable(device)
+        if why is not None:
+            return device_gone(self._path, f"nothing of it can be read: {why}")
+        identity, expected = device.identity(), expected_root(self._local)
+        if accepted:
+            self._local.set_value(_KEY, device.size.to_bytes(8, "big"))
+        elif expected is not None and identity != expected:
+            return self._other("another device or file stands where the one that was captured was")
+        elif device.size < self._least():
+            return self._other(f"it has {device.size:,} bytes, and had {self._captured():,}")
+        if accepted or expected is None:
+            expect_root(self._local, identity)
+        return None
+
+    def _other(self, how: str) -> Hold:
+        remedy = f"bring the old one back, or, if this one is right: hikae accept {self._dataset}"
+        return Hold(DEVICE_SHRUNK, f"capture is held: {self._path}: {how}", remedy)
 
     def _least(self) -> int:
         """Bytes that it must have: what was captured, or what was accepted since."""
@@ -51,3 +71,8 @@ class DeviceGuard:
     def _captured(self) -> int:
         row = self._catalog.last_chunk()
         return decode_chunk(row).end if row is not None else 0
+
+
+def device_gone(path: str, why: str) -> Hold:
+    """Nothing of it can be captured."""
+    return Hold(DEVICE_GONE, f"capture is held: {path}: {why}", "attach the device; capture goes on by itself")

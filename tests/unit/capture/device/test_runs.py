@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import random
 
-from agent.capture.device.runs import begins_at, bytes_of, chunk_count, chunk_runs, extents_of, in_reads, united
+from agent.capture.device.runs import (
+    begins_at,
+    bytes_of,
+    chunk_count,
+    chunk_runs,
+    extents_of,
+    in_reads,
+    united,
+    without,
+)
 from agent.core.chunks import DEVICE_CHUNK
 from agent.watch.blocks.ports import DirtyExtent
 
@@ -32,3 +41,13 @@ def test_there_and_back(seed: int) -> None:
     reads = list(in_reads(runs, 4))
     assert (one | other, runs) == (numbers, chunk_runs(extents_of(runs), 100 * C))
     assert (len(numbers) * C, True) == (bytes_of(reads), all(last - first < 4 for first, last in reads))
+
+
+def test_less_some_chunks(seed: int) -> None:
+    """What is left out is in no run, everything else is, and it is told which were left out."""
+    chosen = random.Random(seed)
+    one = {chosen.randrange(1, 100) for _ in range(60)}
+    other = sorted({chosen.randrange(1, 100) for _ in range(30)})
+    runs, left = without(united([(number, number) for number in one], ()), other)
+    numbers = {number for first, last in runs for number in range(first, last + 1)}
+    assert (one - set(other), sorted(one & set(other))) == (numbers, left)
