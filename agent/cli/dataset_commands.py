@@ -31,9 +31,9 @@ def dataset() -> None:
 def remove(context: Context, dataset: str, yes: bool, dry_run: bool, force: bool, as_json: bool) -> None:
     """Delete a dataset's catalog, local facts and vault on this node.
 
-    Nothing can be put back from them afterwards. The tree itself, source or standby, is left as it is. The dataset must be out of
-    the configuration, and that read (hikae reload). Where generations are pinned, or younger than immutable_for promised, it is
-    refused without --force."""
+    Nothing can be put back from them afterwards. The tree or device itself, source or standby, is left as it is. The dataset must
+    be out of the configuration, and that read (hikae reload). Where generations are pinned, or younger than immutable_for
+    promised, it is refused without --force."""
     plan: Json | None = None
     if dry_run or not yes:
         plan = context.controls().ask(RemoveRequest(dataset, dry_run=True))

@@ -15,7 +15,7 @@ from agent.steps.transient import service_manager
 from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
 
-_FUSE = "/dev/fuse"
+_FUSE, _LOOPS = "/dev/fuse", "/dev/loop-control"
 _NAMESPACES = ("mnt", "net", "pid", "ipc")
 
 
@@ -34,8 +34,8 @@ class WatchFound:
 @dataclass(frozen=True, slots=True)
 class KernelFacts:
     """``privileged``: whether this process may what the agent may. ``namespaces``: kinds that may not be made, ``walls``: why a
-    probe cannot be fenced in, "" where it can. What nothing configured needs (``rehearses``, ``freezes``) is not
-    judged."""
+    probe cannot be fenced in, "" where it can. ``fuse``, ``loops``: whether a device can be shown to a probe. What nothing
+    configured needs (``rehearses``, a tree, ``rehearses_devices``, ``freezes``) is not judged."""
 
     privileged: bool
     watches: tuple[WatchFound, ...]
@@ -46,6 +46,8 @@ class KernelFacts:
     fuse: bool
     rehearses: bool = False
     freezes: bool = False
+    loops: bool = True
+    rehearses_devices: bool = False
 
 
 def look_at_kernel(settings: Settings) -> KernelFacts:
@@ -60,7 +62,9 @@ def look_at_kernel(settings: Settings) -> KernelFacts:
         namespaces=tuple(kind for kind in _NAMESPACES if _number(f"/proc/sys/user/max_{kind}_namespaces") == 0),
         walls=_walls(),
         fuse=os.path.exists(_FUSE),
-        rehearses=any(one.hooks.probe is not None and one.hooks.probe.run for one in datasets),
+        loops=os.path.exists(_LOOPS),
+        rehearses=any(_has_probe(one) for one in datasets if not one.is_device),
+        rehearses_devices=any(_has_probe(one) for one in datasets if one.is_device),
         freezes=any(one.quiesce == "freeze" or one.kind == "device" for one in datasets),
     )
 
@@ -70,7 +74,7 @@ def judge_kernel(facts: KernelFacts) -> Iterator[Diagnosis]:
     for watch in facts.watches:
         yield from _judge_watch(watch, privileged=facts.privileged)
     yield _judge_systemd(facts)
-    if facts.rehearses:
+    if facts.rehearses or facts.rehearses_devices:
         yield from _judge_rehearsal(facts)
     if not facts.fuse:
         message = f"{_FUSE} is not there: history can be restored and searched, and not mounted"
@@ -110,8 +114,12 @@ def _judge_systemd(facts: KernelFacts) -> Diagnosis:
 
 def _judge_rehearsal(facts: KernelFacts) -> Iterator[Diagnosis]:
     name, missing = "rehearsal", []
-    if not facts.overlay:
+    if facts.rehearses and not facts.overlay:
         missing.append("the kernel has no overlayfs (modprobe overlay)")
+    if facts.rehearses_devices and not facts.fuse:
+        missing.append(f"{_FUSE} is not there, by which a device is shown (apt-get install fuse3; modprobe fuse)")
+    if facts.rehearses_devices and not facts.loops:
+        missing.append(f"{_LOOPS} is not there: a device is shown as a loop device (modprobe loop)")
     if facts.namespaces:
         missing.append(f"namespaces are switched off (sysctl user.max_{facts.namespaces[0]}_namespaces)")
     if facts.walls:
@@ -120,7 +128,16 @@ def _judge_rehearsal(facts: KernelFacts) -> Iterator[Diagnosis]:
         message = f"hikae rehearse cannot show a probe the standby: {'; '.join(missing)}"
         yield Diagnosis(name, Condition.WARNING, message, "mend what it says, and try it: hikae rehearse")
     else:
-        yield good(name, "overlayfs, namespaces and the filter of system calls are there for a rehearsal")
+        shown = [
+            *(["overlayfs"] if facts.rehearses else []),
+            *(["FUSE", "loop devices"] if facts.rehearses_devices else []),
+        ]
+        message = f"{', '.join(shown)}, namespaces and the filter of system calls are there for a rehearsal"
+        yield good(name, message)
+
+
+def _has_probe(dataset: Dataset) -> bool:
+    return dataset.hooks.probe is not None and bool(dataset.hooks.probe.run)
 
 
 def _watch(dataset: Dataset, groups: FanotifyGroups) -> WatchFound:

@@ -199,6 +199,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/soak/test_tracker.py", "-s"),
             seeds=100,
         ),
+        "scattered-writes": Part(
+            "an hour of scattered writes to a device: the wire carries at most 1.5 times the pages that changed",
+            ("tests/soak/test_scattered_writes.py", "-s"),
+            seeds=60,
+        ),
         "pressure": Part(
             "a first copy of a device leaves stress-ng nine tenths of its rate, and is back ten seconds after",
             ("tests/soak/test_pressure.py", "-s"),

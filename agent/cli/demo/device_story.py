@@ -124,10 +124,8 @@ class DeviceStory:
     def _compare(self) -> None:
         began = time.monotonic()
         self.source.unmount()
-        self._wait("applied", self.alpha)
-        found = differing_ranges(self.source.device, self.standby.device)
-        self.differences += found
-        self.tell("compare", f"the two disks, unmounted: {_outcome(found, 'equal bit for bit')} ({_since(began)})")
+        told = self._equal_disks(self.alpha)
+        self.tell("compare", f"the two disks, unmounted: {told} ({_since(began)})")
         self.source.mount()
 
     def _fail_over(self) -> None:
@@ -146,6 +144,7 @@ class DeviceStory:
         )
         self.failover.promote()
         self._rejoin()
+        self._switch_back(self.failover)
 
     def _compared_after_promotion(self, _one: str, _other: str) -> list[str]:
         """The promoted disk is mounted, which plays its journal."""
@@ -160,11 +159,26 @@ class DeviceStory:
         began = time.monotonic()
         self.alpha.typed("rejoin", DATASET, *history.WORDS)
         self.standby.unmount()
-        self._wait("applied", self.beta)
+        told = self._equal_disks(self.beta)
+        self.tell("rejoin", f"the old primary's disk is the standby: {told} ({_since(began)})")
+
+    def _switch_back(self, failover: Failover) -> None:
+        took = failover.hand_over()
+        began = time.monotonic()
+        self.source.mount()
+        self._write(self.source, "on the first primary again", 20)
+        self.source.unmount()
+        told = self._equal_disks(self.alpha)
+        self.tell(
+            "switchover", f"{self.alpha.name} is the primary again ({took}), and is written: {told} ({_since(began)})"
+        )
+
+    def _equal_disks(self, primary: Agent) -> str:
+        """Once all that was written on the primary's is applied, both unmounted: how they differ, in words."""
+        self._wait("applied", primary)
         found = differing_ranges(self.source.device, self.standby.device)
         self.differences += found
-        told = _outcome(found, "equal bit for bit")
-        self.tell("rejoin", f"the old primary's disk is the standby: {told} ({_since(began)})")
+        return _outcome(found, "equal bit for bit")
 
     def _compared_files(self, disk: DemoDisk) -> list[str]:
         return compare_trees(str(self.source.files), str(disk.files))

@@ -76,16 +76,21 @@ class Failover:
         self._same("rejoin", f"the old primary is the standby; {len(done['lost']):,} paths stood only there", began)
 
     def _switch_back(self) -> None:
+        began = time.monotonic()
+        took = self.hand_over()
+        self._write(0)
+        self.wait(self.alpha, "switchover")
+        self._same("switchover", f"{self.alpha.name} is the primary again ({took})", began)
+
+    def hand_over(self) -> str:
+        """Both change places, so that alpha is the primary again; how long that took, in words."""
         self.until(lambda dataset: dataset["state"] != "seeding")
         asked = SwitchoverRequest(DATASET, self.alpha.name, dry_run=True)
         forced = self._gates("gates", lambda: self.beta.client().ask(asked))
         began = time.monotonic()
         self.beta.typed("switchover", DATASET, "--to", self.alpha.name, *WORDS, *forced)
         self.until(lambda dataset: dataset["role"] == "primary")
-        took = span_text(time.monotonic() - began)
-        self._write(0)
-        self.wait(self.alpha, "switchover")
-        self._same("switchover", f"{self.alpha.name} is the primary again ({took})", began)
+        return span_text(time.monotonic() - began)
 
     def _gates(self, step: str, plan: Callable[[], Json]) -> tuple[str, ...]:
         """Tells what stands in the way, once nothing does or nothing more changes. What overrides it."""

@@ -48,8 +48,8 @@ def check(context: Context, dataset: str | None, as_json: bool) -> None:
     if dataset is not None:
         _list_files(settings, dataset, as_json)
         return
-    seen = (_starting_at_boot(settings), _not_followed(settings), _on_own_disk(settings), _without_snapshots(settings))
-    told = (startability, ignored_primaries(settings), *seen)
+    disks = (_not_followed(settings), _on_own_disk(settings), _beside_own_state(settings))
+    told = (startability, ignored_primaries(settings), _starting_at_boot(settings), *disks, _without_snapshots(settings))
     warnings = [*settings.warnings, *chain.from_iterable(told)]
     if as_json:
         answer_json({"ok": True, "files": list(settings.source_files), "warnings": warnings})
@@ -93,6 +93,29 @@ def _on_own_disk(settings: Settings) -> Iterator[str]:
                 f"dataset[{dataset.name}].path: state_dir ({settings.node.state_dir}) lies on it, so each commit changes what is "
                 "replicated, and another follows; put state_dir on another disk where you can"
             )
+
+
+def _beside_own_state(settings: Settings) -> Iterator[str]:
+    """A sentence for each standby's image that would fill the filesystem of the agent's own state."""
+    from agent.fs.block_device import is_block_device
+
+    state = settings.node.state_dir
+    for dataset in settings.datasets:
+        is_standby = dataset.is_device and dataset.primary != settings.node.name
+        above = os.path.dirname(dataset.path)
+        if is_standby and not is_block_device(dataset.path) and _on_one_filesystem(above, state):
+            yield (
+                f"dataset[{dataset.name}].path: the standby's image lies on the filesystem of state_dir ({state}), and grows "
+                "there to what the primary's device holds; put it on another filesystem, or name a block device"
+            )
+
+
+def _on_one_filesystem(one: str, other: str) -> bool:
+    """Whether two directories lie on one filesystem, as far as both are there."""
+    try:
+        return os.stat(one).st_dev == os.stat(other).st_dev
+    except OSError:
+        return False
 
 
 def _starting_at_boot(settings: Settings) -> Iterator[str]:

@@ -133,6 +133,15 @@ def test_only_what_is_configured_is_asked_of_the_kernel() -> None:
     assert [] == told(judge_kernel(ALL_THERE))
 
 
+@pytest.mark.parametrize(("fuse", "loops"), [(True, True), (False, True), (True, False)])
+def test_a_rehearsal_of_a_device_takes_fuse_and_loop_devices(fuse: bool, loops: bool) -> None:
+    """And no overlayfs: each that is missing is named."""
+    facts = KernelFacts(True, (), True, False, (), "", fuse, loops=loops, rehearses_devices=True)
+    said = " ".join(one.message for one in judge_kernel(facts) if one.name == "rehearsal")
+    expected = (fuse, loops, False)
+    assert expected == ("/dev/fuse" not in said, "/dev/loop-control" not in said, "overlayfs" in said)
+
+
 @pytest.mark.parametrize(
     ("outlook", "primary", "expected"),
     [
