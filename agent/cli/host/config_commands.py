@@ -49,7 +49,13 @@ def check(context: Context, dataset: str | None, as_json: bool) -> None:
         _list_files(settings, dataset, as_json)
         return
     disks = (_not_followed(settings), _on_own_disk(settings), _beside_own_state(settings))
-    told = (startability, ignored_primaries(settings), _starting_at_boot(settings), *disks, _without_snapshots(settings))
+    told = (
+        startability,
+        ignored_primaries(settings),
+        _starting_at_boot(settings),
+        *disks,
+        _without_snapshots(settings),
+    )
     warnings = [*settings.warnings, *chain.from_iterable(told)]
     if as_json:
         answer_json({"ok": True, "files": list(settings.source_files), "warnings": warnings})
