@@ -52,13 +52,9 @@ class RoleRecord:
 def read_record(path: Path) -> RoleRecord | None:
     """The record, None when there is none yet. Raises ``Damaged`` for one that is torn or of another release, ``OSError``."""
     try:
-        text = path.read_text()
+        found = json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    except UnicodeDecodeError as error:
-        raise _damaged(path) from error
-    try:
-        found = json.loads(text)
     except ValueError as error:
         raise _damaged(path) from error
     if not isinstance(found, dict):

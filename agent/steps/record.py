@@ -63,13 +63,12 @@ class StepsRecord:
 def read_steps(path: Path) -> StepsRecord | None:
     """The record, None where nothing is under way. Raises ``Damaged`` for one that is torn or of another release, ``OSError``."""
     try:
-        text = path.read_text()
+        found = json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         raise _damaged(path) from error
     with suppress(ValueError, KeyError, TypeError):
-        found = json.loads(text)
         if found["version"] == _VERSION:
             return _record(found)
     raise _damaged(path)

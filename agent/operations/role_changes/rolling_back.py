@@ -6,9 +6,10 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.core.errors import NotFound, Refused, TryAgain, Unreachable, UsageError
+from agent.core.errors import Refused, TryAgain, Unreachable, UsageError
 from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset_operation, each_call
 from agent.operations.role_changes.own_state import refuse_own_place
+from agent.operations.role_changes.standby_meant import StandbyWords, standby_meant
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
@@ -133,14 +134,7 @@ def _with_zone(at: str) -> str:
 
 def _node(call: DatasetCall, asked: str) -> str:
     """Where the moment is read."""
-    standbys = call.member.assigned.standbys
-    if asked and asked not in standbys:
-        known = ", ".join(standbys) or "none"
-        raise NotFound("find the node", shown(asked), f"these keep history of {call.dataset}: {known}")
-    if not asked and len(standbys) != 1:
-        where = " or ".join(standbys) or "no node"
-        raise UsageError(_OPERATION, call.dataset, f"{where} keeps its history", "say which: --from NODE")
-    return asked or standbys[0]
+    return standby_meant(call, asked, _OPERATION, StandbyWords("history", "keeps its history", "--from"))
 
 
 def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json:

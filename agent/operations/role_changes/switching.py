@@ -12,11 +12,11 @@ from agent.operations.declaration import DatasetRequest, FromAfar, Json, dataset
 from agent.operations.elsewhere.forwarding import checked_answer
 from agent.operations.role_changes.own_state import BARE_METAL, refuse_own_place
 from agent.operations.role_changes.required_words import require_words
+from agent.operations.role_changes.standby_meant import StandbyWords, standby_meant
 from agent.operations.role_changes.stepping import done
 from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
 from agent.status.state import Role
-from agent.status.text import shown
 
 if TYPE_CHECKING:
     from agent.node.standby import Standby
@@ -154,16 +154,9 @@ def _handed_over_in_vain(
 
 
 def _node(call: DatasetCall, asked: str) -> str:
-    standbys = call.member.assigned.standbys
     if asked == call.member.assigned.primary:
         raise Refused(_OPERATION, call.dataset, f"{asked} is its primary already", "there is nothing to do")
-    if asked and asked not in standbys:
-        known = ", ".join(standbys) or "none"
-        raise NotFound("find the node", shown(asked), f"these keep a standby of {call.dataset}: {known}")
-    if not asked and len(standbys) != 1:
-        where = " or ".join(standbys) or "no node"
-        raise UsageError(_OPERATION, call.dataset, f"{where} can be meant", "say which: --to NODE")
-    return asked or standbys[0]
+    return standby_meant(call, asked, _OPERATION, StandbyWords("a standby", "can be meant", "--to"))
 
 
 def _gates_of(call: DatasetCall, to: str) -> Any:  # Any: JSON
