@@ -17,11 +17,6 @@ class HeldDirectory:
         self.deep: set[bytes] = set()
         self.inner: set[bytes] = set()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is held in it or below it."""
-        return not (self.entries or self.deep or self.inner)
-
 
 def parent_of(path: bytes) -> bytes:
     """The path of the directory that a path lies in; the root's own is empty."""
@@ -60,7 +55,7 @@ def close_directory(directories: dict[bytes, HeldDirectory], path: bytes) -> int
         parent = parent_of(path)
         above = directories[parent]
         above.inner.discard(path)
-        if not above.is_empty:
+        if above.entries or above.deep or above.inner:
             break
         del directories[parent]
         freed += len(parent)

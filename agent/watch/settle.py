@@ -254,7 +254,10 @@ class Settle:
         self._ages[age] = self._ages.get(age, 0) + 1
         if path:
             parent = path[: max(path.rfind(b"/"), 0)]
-            directory = self._directories.get(parent) or self._open(parent)
+            directory = self._directories.get(parent)
+            if directory is None:
+                self._bytes += open_directory(self._directories, parent)
+                directory = self._directories[parent]
             directory.entries.add(path)
             if look:
                 self._deepen(waiting, look)
@@ -264,10 +267,6 @@ class Settle:
         elif look:
             self._deepen(waiting, look)
         return waiting
-
-    def _open(self, path: bytes) -> HeldDirectory:
-        self._bytes += open_directory(self._directories, path)
-        return self._directories[path]
 
     def _deepen(self, waiting: SettlingHint, look: Look) -> None:
         """A held hint comes to mean more, and swallows what it now stands for."""
