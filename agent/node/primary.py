@@ -27,6 +27,7 @@ from agent.node.grouped.moment import GroupSource
 from agent.node.kinds.primary_kind import OwnerCalls, PrimaryParts, primary_parts
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby
+from agent.node.own_place import why_not_written_over
 from agent.node.reigning.announced import WaitingForPeer
 from agent.node.reigning.barrier_desk import BarrierDesk
 from agent.node.reigning.confirmation_notice import ConfirmationNotice
@@ -95,7 +96,12 @@ class Primary:
         self._local = local
         self._vault = vault
         self.reign = Reign(
-            dataset.name, catalog.lineage[-1], home, rewound.read_and_settle(home, catalog), stopped=self._must_stop
+            dataset.name,
+            catalog.lineage[-1],
+            home,
+            rewound.read_and_settle(home, catalog),
+            stopped=self._must_stop,
+            may_rejoin=lambda: not why_not_written_over(dataset, str(home)),
         )
         #: What changes here, over the last seconds, for how fast a peer works it off.
         self.changes = Meter()

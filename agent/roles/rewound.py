@@ -105,29 +105,39 @@ class Rewound:
             return f"the commits that only {self.peer} has, up to {shown_commit(self.theirs)}"
         return f"the commits that only {self.peer} has"
 
-    def problem(self, dataset: str, home: Path) -> Problem:
-        """For status. ``home``: where the dataset's state lies."""
+    def problem(self, dataset: str, home: Path, *, may_rejoin: bool = True) -> Problem:
+        """For status. ``home``: where the dataset's state lies; ``may_rejoin``: what stands here may be written over."""
+        remedy = self._ways_out(dataset, home) if may_rejoin else self._ways_out_of_own_place(dataset)
+        return Problem(self.code, Severity.ERROR, self.since, b"", self.sentence, remedy)
+
+    def _ways_out_of_own_place(self, dataset: str) -> str:
+        """This node runs from what stands here: it goes on, or is restored from outside."""
+        here = f"hikae serve {dataset} --alone --force" if self.fenced else f"hikae accept {dataset}"
+        there = f", then on {self.peer}: hikae rejoin {dataset} (what only it has is kept first)" if self.fenced else ""
+        return (
+            f"if this node is to go on from the disk that it runs from: {here}{there}; or restore it from a live system"
+        )
+
+    def _ways_out(self, dataset: str, home: Path) -> str:
         goes_on = f"hikae accept {dataset} (a higher epoch begins; what {self.peer} has stays in its history)"
         if self.by_hand:
             again = f"to let it serve again: hikae serve {dataset} --alone"
-            remedy = f"{again}; or, once another is the primary: hikae rejoin {dataset}"
-        elif self.is_apart:
+            return f"{again}; or, once another is the primary: hikae rejoin {dataset}"
+        if self.is_apart:
             serves = f"hikae serve {dataset} --alone (a higher epoch begins)"
             back = f"hikae rejoin {dataset} (what only it has is kept first)"
-            remedy = (
+            return (
                 f"if this node is the one to go on, here: {serves}, and on {self.peer}: {back}; or the other way round"
             )
-        elif self.fenced:
+        if self.fenced:
             back = f"hikae rejoin {dataset} (what only this node has is kept first)"
             serves = f"hikae serve {dataset} --alone (a higher epoch begins; what {self.peer} has stays in its history)"
-            remedy = f"to make it a standby of {self.peer}: {back}; or, if this node is to go on: {serves}"
-        else:
-            remedy = (
-                f"stop the agent, put the newest copy of {home} back and start it; "
-                f"or, if what stands here now is right: {goes_on}; "
-                f"or, if neither is: on {self.peer}: hikae promote {dataset} --force, then here: hikae rejoin {dataset}"
-            )
-        return Problem(self.code, Severity.ERROR, self.since, b"", self.sentence, remedy)
+            return f"to make it a standby of {self.peer}: {back}; or, if this node is to go on: {serves}"
+        return (
+            f"stop the agent, put the newest copy of {home} back and start it; "
+            f"or, if what stands here now is right: {goes_on}; "
+            f"or, if neither is: on {self.peer}: hikae promote {dataset} --force, then here: hikae rejoin {dataset}"
+        )
 
 
 def proven_mark(failure: LineageBroken, ours: CommitNumber, since: int) -> Rewound:

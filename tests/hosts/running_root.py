@@ -116,6 +116,9 @@ class RunningRoot:
         """What docs/bare-metal.md says of the time after: alpha knows that beta was promoted, and is never made its standby from
         the disk that it runs from; it goes on as the primary, and beta comes back to it."""
         self._until_fenced(self._alpha)
+        ways_out = [one["remedy"] for one in self._look(self._alpha)["problems"] if one["code"] == "fenced"]
+        if not any("the disk that it runs from" in one for one in ways_out):
+            raise HostError(f"alpha is told of a way out that is refused: {ways_out}")
         said = self._alpha.type(f"hikae rejoin {_DATASET} {_RECORD} 2>&1 || true\n")
         if "this agent's own state" not in said:
             raise HostError(f"a rejoin would write over the disk that alpha runs from: {said}")

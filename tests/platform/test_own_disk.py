@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.config.resolve import resolve_dataset
 from agent.config.schema import DatasetEntry
-from agent.operations.role_changes.own_state import why_not_written_over
+from agent.node.own_place import why_not_written_over
 from fakes.loop_device import attached, needs_loops, sparse
 from fakes.loop_image import MAKERS, at_directory, run
 

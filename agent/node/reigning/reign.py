@@ -11,7 +11,7 @@ import structlog
 from agent.core.clock import Clock
 from agent.core.errors import Refused, StoreFailed, TryAgain
 from agent.core.ids import CommitNumber, Epoch
-from agent.core.problem import ProblemBoard
+from agent.core.problem import Problem, ProblemBoard
 from agent.core.problem_codes import FENCED, REWOUND
 from agent.fs.durable import sync_dir
 from agent.roles import lineage, rewound
@@ -23,10 +23,17 @@ _log = structlog.get_logger("node")
 
 class Reign:
     """Whether a primary may go on. ``mark``: who proved that it must not, None while nobody did; ``home``: where the dataset's
-    state lies; ``stopped`` is called once it must not. Any thread."""
+    state lies; ``stopped`` is called once it must not; ``may_rejoin``: whether a rejoin may write here. Any thread."""
 
     def __init__(
-        self, dataset: str, epoch: Epoch, home: Path, mark: Rewound | None, *, stopped: Callable[[], None]
+        self,
+        dataset: str,
+        epoch: Epoch,
+        home: Path,
+        mark: Rewound | None,
+        *,
+        stopped: Callable[[], None],
+        may_rejoin: Callable[[], bool],
     ) -> None:
         self.epoch = epoch
         self.mark = mark
@@ -35,13 +42,17 @@ class Reign:
         self._dataset = dataset
         self._home = home
         self._stopped = stopped
+        self._may_rejoin = may_rejoin
         self._unmarked = False
 
     def require(self) -> None:
         """Raises ``Refused`` when nothing may be sent to anybody."""
         if self.mark is not None:
-            problem = self.mark.problem(self._dataset, self._home)
+            problem = self._problem(self.mark)
             raise Refused("send", self._dataset, problem.message, problem.remedy)
+
+    def _problem(self, mark: Rewound) -> Problem:
+        return mark.problem(self._dataset, self._home, may_rejoin=self._may_rejoin())
 
     def is_over(self, proof: LineageBroken, newest: CommitNumber, board: ProblemBoard, clock: Clock) -> None:
         """A peer has proven it: nothing more is sent to anybody, also after a restart. The first proof counts; of the others the
@@ -87,7 +98,7 @@ class Reign:
             board.clear(REWOUND)
             board.clear(FENCED)
             return
-        board.put(mark.problem(self._dataset, self._home))
+        board.put(self._problem(mark))
         if self._unmarked:
             with suppress(OSError):
                 rewound.write_mark(self._home, mark)

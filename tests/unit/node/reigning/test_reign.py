@@ -24,7 +24,8 @@ class Bench:
         self.home = home
         self.board, self.clock = ProblemBoard(), ManualClock()
         self.stops = 0
-        self.reign = Reign("web", OURS, home, None, stopped=self._stopped)
+        self.may_rejoin = True
+        self.reign = Reign("web", OURS, home, None, stopped=self._stopped, may_rejoin=lambda: self.may_rejoin)
 
     def _stopped(self) -> None:
         self.stops += 1
@@ -50,6 +51,18 @@ def test_it_goes_on_until_it_is_proven_over(bench: Bench) -> None:
     bench.reign.require()
     bench.reign.tell(bench.board)
     assert ([], 0, None) == (bench.codes(), bench.stops, rewound.read_mark(bench.home))
+
+
+@pytest.mark.parametrize(
+    ("owner", "way"),
+    [("beta", "hikae serve web --alone --force, then on beta: hikae rejoin web"), ("alpha", "hikae accept web")],
+)
+def test_who_runs_from_what_is_replicated_is_told_no_way_that_is_refused(bench: Bench, owner: str, way: str) -> None:
+    """A rejoin would write over the system, so this node goes on, or is restored from outside."""
+    bench.may_rejoin = False
+    bench.proven(owner, 4)
+    (problem,) = bench.board.listed()[0]
+    assert f"if this node is to go on from the disk that it runs from: {way}" in problem.remedy
 
 
 @pytest.mark.parametrize(("owner", "code"), [("beta", "fenced"), ("alpha", "rewound")])
