@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 from agent.capture.access.standstill import Standstill, StandstillLimits
 from agent.capture.access.together import JointFreeze, TogetherLimits
+from agent.capture.facts import CapturePhase
+from agent.capture.tickets import Barrier
 from agent.core.commit import Quiesced
 from agent.core.errors import CalledOff, HikaeError, NotPermitted, Refused, TryAgain
 from agent.core.ids import CommitNumber
@@ -46,10 +48,10 @@ class GroupSource:
 
 @dataclass(frozen=True, slots=True)
 class MomentLimits:
-    """``prepare``: seconds for what was written before to be committed; ``tries``: how often all may be frozen, ``between`` two
-    of them so many seconds; ``one``: what a try may take of a tree; ``together``: how long they wait for one another."""
+    """``patience``: seconds for all of it, hooks included; ``tries``: how often all may be frozen, ``between`` two of them so
+    many seconds; ``one``: what a try may take of a tree; ``together``: how long they wait for one another."""
 
-    prepare: float = 60.0
+    patience: float = 90.0
     tries: int = 5
     between: float = 0.5
     one: StandstillLimits = _ONCE
@@ -68,18 +70,19 @@ class GroupMoment:
 
     def reach(self) -> dict[str, StoodStill]:
         """What came of it for each dataset. Raises ``TryAgain``, ``Refused``, ``NotPermitted``: there is no moment then."""
-        self._require_ready()
-        return self._within_hooks(0, {})
+        until = time.monotonic() + self.limits.patience
+        self._await_ready(until)
+        return self._within_hooks(0, {}, until)
 
-    def _within_hooks(self, at: int, reached: dict[str, Quiesced]) -> dict[str, StoodStill]:
+    def _within_hooks(self, at: int, reached: dict[str, Quiesced], until: float) -> dict[str, StoodStill]:
         """The hooks of those from ``at`` on, each around those of the next; ``reached``: by those before."""
         if at == len(self.sources):
-            return self._captured(reached)
+            return self._captured(reached, until)
         one = self.sources[at]
         found: dict[str, StoodStill] = {}
 
         def inner(ready: Quiesced) -> StoodStill:
-            found.update(self._within_hooks(at + 1, {**reached, one.name: ready}))
+            found.update(self._within_hooks(at + 1, {**reached, one.name: ready}, until))
             return found[one.name]
 
         stood = one.quiescer.around(inner, self.still_wanted)
@@ -87,28 +90,38 @@ class GroupMoment:
 
     # --- is each ready?
 
-    def _require_ready(self) -> None:
-        """Before anybody's application is brought to rest. Raises ``TryAgain``, ``Refused``."""
+    def _await_ready(self, until: float) -> None:
+        """Before anybody's application is brought to rest: a walk that goes on may end. Raises ``TryAgain``, ``Refused``."""
         for one in self.sources:
-            why = _not_ready(one.source)
-            if why:
-                raise TryAgain(_OPERATION, self.group, f"{one.name}: {why}", f"hikae status {one.name} shows it")
-            unsupported = one.source.why_not()
-            if unsupported is not None:
-                remedy = (
-                    f"take the generations of {one.name} by themselves, or put it on a filesystem that fanotify follows"
-                )
-                raise Refused(_OPERATION, self.group, f"{one.name}: {unsupported}", remedy)
+            self._require_able(one)
+            while _is_looked_at(one.source):
+                self.still_wanted()
+                if time.monotonic() > until:
+                    phase = one.source.pump.facts().phase
+                    reason = f"{one.name}: all of it is being looked at ({phase}), and no moment comes before the end of that"
+                    raise TryAgain(_OPERATION, self.group, reason, f"hikae status {one.name} shows how far it is")
+                time.sleep(_STEP)
+                self._require_able(one)
+
+    def _require_able(self, one: GroupSource) -> None:
+        """Raises ``TryAgain``, ``Refused`` for what does not end by itself."""
+        if why := _unable(one.source):
+            raise TryAgain(_OPERATION, self.group, f"{one.name}: {why}", f"hikae status {one.name} shows it")
+        unsupported = one.source.why_not()
+        if unsupported is not None:
+            remedy = (
+                f"take the generations of {one.name} by themselves, or put it on a filesystem that fanotify follows"
+            )
+            raise Refused(_OPERATION, self.group, f"{one.name}: {unsupported}", remedy)
 
     # --- the moment
 
-    def _captured(self, reached: Mapping[str, Quiesced]) -> dict[str, StoodStill]:
-        self._prepare()
+    def _captured(self, reached: Mapping[str, Quiesced], until: float) -> dict[str, StoodStill]:
         error: HikaeError | None = None
         for _ in range(self.limits.tries):
-            self._require_ready()
+            self._prepare(until)
             try:
-                return self._tried(reached)
+                return self._tried(reached, until)
             except _FINAL as final:
                 raise self._said(final) from final
             except TryAgain as again:
@@ -127,24 +140,28 @@ class GroupMoment:
             return Refused(_OPERATION, self.group, reason, remedy)
         return type(error)(_OPERATION, self.group, reason, remedy)
 
-    def _prepare(self) -> None:
-        """What was written until now is committed, so that little is left to be read while all stand still."""
+    def _prepare(self, until: float) -> None:
+        """What was written until now is committed, so that little is left to be read while all stand still, and none of them
+        waits long for another."""
         waiting = {one.name: one.source.pump.barrier() for one in self.sources}
-        until = time.monotonic() + self.limits.prepare
-        for name, barrier in waiting.items():
-            while True:
-                self.still_wanted()
-                try:
-                    barrier.wait(_STEP)
-                    break
-                except CalledOff as error:
-                    raise TryAgain(_OPERATION, self.group, f"{name}: {error.reason}", error.remedy) from error
-                except TryAgain as error:
-                    if time.monotonic() > until:
-                        reason = f"{name}: what was written is not committed within {self.limits.prepare:g} s"
-                        raise TryAgain(_OPERATION, self.group, reason, f"hikae status {name} says why") from error
+        for one in self.sources:
+            while not self._has_passed(one.name, waiting[one.name]):
+                self._require_able(one)
+                if time.monotonic() > until:
+                    reason = f"{one.name}: what was written is not committed within {self.limits.patience:g} s"
+                    raise TryAgain(_OPERATION, self.group, reason, f"hikae status {one.name} says why")
 
-    def _tried(self, reached: Mapping[str, Quiesced]) -> dict[str, StoodStill]:
+    def _has_passed(self, name: str, barrier: Barrier) -> bool:
+        self.still_wanted()
+        try:
+            barrier.wait(_STEP)
+        except CalledOff as error:
+            raise TryAgain(_OPERATION, self.group, f"{name}: {error.reason}", error.remedy) from error
+        except TryAgain:
+            return False
+        return True
+
+    def _tried(self, reached: Mapping[str, Quiesced], until: float) -> dict[str, StoodStill]:
         """One freeze of all. Raises ``TryAgain`` and others with why it was none."""
         names = [one.name for one in self.sources]
         joint = JointFreeze(self.freezing, names, self.limits.together)
@@ -154,7 +171,7 @@ class GroupMoment:
                 pump, path = one.source.pump, one.source.dataset().path
                 seat, ready = joint.seat(one.name), reached[one.name]
                 asked[one.name] = pump.stand_still(self.freezing, path, self.limits.one, ready, seat)
-            numbers = self._awaited(joint, asked)
+            numbers = self._awaited(joint, asked, until)
         finally:
             over = TryAgain(_OPERATION, self.group, "nobody waits for it any more", "it is tried again")
             joint.call_off(over)
@@ -163,12 +180,12 @@ class GroupMoment:
         still = round(joint.stood * 1e9)
         return {name: StoodStill(number, reached[name], still) for name, number in numbers.items()}
 
-    def _awaited(self, joint: JointFreeze, asked: Mapping[str, Standstill]) -> dict[str, CommitNumber]:
+    def _awaited(self, joint: JointFreeze, asked: Mapping[str, Standstill], until: float) -> dict[str, CommitNumber]:
         """Each one's commit. Raises as soon as one has none: then nobody else's counts."""
         found: dict[str, CommitNumber] = {}
         while len(found) < len(asked):
-            self.still_wanted()
             for name in asked.keys() - found.keys():
+                self.still_wanted()
                 try:
                     found[name] = asked[name].wait(_STEP).number
                 except HikaeError as error:
@@ -176,6 +193,8 @@ class GroupMoment:
                         raise joint.failure or _of(name, asked[name], error) from error
                     if joint.failure is not None:
                         raise joint.failure from error
+                    if time.monotonic() > until:
+                        raise _of(name, asked[name], error) from error
         return found
 
     def _pause(self, seconds: float) -> None:
@@ -192,15 +211,20 @@ def _of(name: str, asked: Standstill, error: HikaeError) -> HikaeError:
     return TryAgain(_OPERATION, name, f"{name}: {asked.why_again}", "it is tried again")
 
 
-def _not_ready(source: QuiescedSource) -> str:
-    """Why a dataset can be part of no moment now, "" where it can."""
+def _unable(source: QuiescedSource) -> str:
+    """Why a dataset can be part of no moment, "" where it can."""
     facts = source.pump.facts()
     if source.pump.ended:
         return "it is not captured: its capture has ended"
     if facts.hold is not None:
         return f"it is held: {facts.hold.sentence}"
-    if facts.doubt:
-        return f"all of it is being looked at ({facts.phase}), so that no commit of it is whole yet"
     if facts.untracked:
         return "nothing tells what changes on the device (untracked)"
     return ""
+
+
+def _is_looked_at(source: QuiescedSource) -> bool:
+    """Whether all of it is being looked at, before the end of which nothing whole comes; a device is committed meanwhile, unless
+    something may have been missed."""
+    facts = source.pump.facts()
+    return facts.doubt or (facts.phase is CapturePhase.RECONCILE and not source.always)

@@ -27,7 +27,7 @@ from fakes.capture_fakes import Station, station
 from fakes.eventually import eventually
 
 #: Any number of tries is made at once, and the others are waited for on the slowest machine.
-QUICK = MomentLimits(prepare=60.0, between=0.01, together=TogetherLimits(meet=60.0))
+QUICK = MomentLimits(between=0.01, together=TogetherLimits(meet=60.0))
 
 
 class CalmGuard:
@@ -36,6 +36,7 @@ class CalmGuard:
     def __init__(self) -> None:
         self.fails: list[HikaeError] = []
         self.times = 0
+        self.roots: list[FreezeRoot] = []
         self.before: Callable[[], None] = lambda: None
 
     @contextmanager
@@ -48,6 +49,7 @@ class CalmGuard:
     def all_frozen(self, roots: Sequence[FreezeRoot], seconds: float) -> Iterator[None]:
         """See ``FreezingDisks``."""
         self.times += 1
+        self.roots = list(roots)
         if self.fails:
             raise self.fails.pop(0)
         self.before()
@@ -80,9 +82,9 @@ class GroupHere:
         home.mkdir(exist_ok=True)
         return GroupSource(source, Quiescer(source, home, SystemClock()))
 
-    def moment(self, limits: MomentLimits = QUICK) -> GroupMoment:
+    def moment(self, limits: MomentLimits = QUICK, names: Sequence[str] = ("a", "b")) -> GroupMoment:
         """One moment of both."""
-        return GroupMoment("shop", [self.source(name) for name in self.stations], self.guard, lambda: None, limits)
+        return GroupMoment("shop", [self.source(name) for name in names], self.guard, lambda: None, limits)
 
     def reached(self) -> list[Quiesced]:
         """What the newest commit of each says."""
@@ -207,3 +209,10 @@ def test_one_that_is_held_is_named(group: GroupHere) -> None:
     with pytest.raises(TryAgain, match="b: it is held"):
         group.moment().reach()
     assert 0 == group.guard.times
+
+
+def test_two_on_one_filesystem_are_one_freeze(group: GroupHere) -> None:
+    """It would not stand still a second time; and a group of one is a group."""
+    group.moment().reach()
+    assert 1 == len(group.guard.roots)
+    assert ["a"] == list(group.moment(names=("a",)).reach())
