@@ -53,12 +53,18 @@ def introduced(answers: Answers, dataset: Dataset) -> Answers:
     )
 
 
-def not_primary(node: str, primary: str, hello: Hello, *, recorded: bool) -> Refuse:
+def not_primary(node: str, primary: str, hello: Hello, *, recorded: bool, known: int) -> Refuse:
     """What ``node``, which takes another one for the primary, answers; ``recorded``: its state says so, else its configuration
-    does."""
+    does; ``known``: the highest epoch that it has met. Only who owns an epoch fences another by it (law 6)."""
     reason = f"{hello.node} is not the primary of {hello.dataset} here: {primary} is"
     if not recorded:
         return Refuse(NOT_PRIMARY, reason, SAME)
+    if known > hello.epoch.number:
+        remedy = (
+            f"mend the link between {hello.node} and {primary}, which do not meet, so that both may serve; "
+            f"until then, on {hello.node}: hikae fence {hello.dataset}"
+        )
+        return Refuse(NOT_PRIMARY, f"{reason}, in epoch {known}", remedy)
     remedy = f"see hikae status on {node} and {primary}; if {hello.node} is to be the primary, promote it"
     return Refuse(NOT_PRIMARY, reason, remedy)
 

@@ -101,7 +101,10 @@ def _not_believed(peer: str, address: str, error: ssl.SSLCertVerificationError) 
 
 def _alert(peer: str, address: str, error: ssl.SSLError) -> HikaeError:
     reason = error.reason or str(error)
-    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_EOF_WHILE_READING"):
+    if reason == "UNEXPECTED_EOF_WHILE_READING":
+        remedy = "see what stands between both, and that it is the agent's own port"
+        return _unreachable(peer, f"{address} ends the call before it says who it is", remedy)
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
         return _not_permitted(peer, f"{address} does not speak TLS", "correct the port: it must be the agent's own")
     if "ALERT" in reason:
         words = reason.partition("ALERT_")[2].replace("_", " ").lower()

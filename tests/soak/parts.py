@@ -73,6 +73,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
                 "tests/integration/faults/test_switchover_faults.py",
             ),
         ),
+        "role-stops": Part(
+            "agents that stand still for a minute in each step of switchover and rejoin, or are passed meanwhile: one serves",
+            ("tests/integration/faults/test_stopped_agents.py",),
+            seeds=1,
+        ),
         "role-cuts": Part(
             "100 power cuts of tree and state in promote, 100 in rejoin: each finishes, both histories restore",
             ("tests/soak/test_role_cuts.py",),

@@ -34,7 +34,7 @@ class OtherCallers:
         node, primary = self._context.around.node, self._context.assigned.primary
         made = self._judged(peer, hello, dataset)
         if made is CallerStanding.STRANGER:
-            return meeting.not_primary(node, primary, hello, recorded=recorded)
+            return meeting.not_primary(node, primary, hello, recorded=recorded, known=self._known)
         if made is CallerStanding.BEHIND:
             self.superseded_by = hello
             meeting.tell_ahead(self._context.board, dataset, hello, self._context.around.clock.now_ns())

@@ -103,13 +103,21 @@ def test_an_answer_introduces_this_node() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recorded", "words"),
-    [(False, "make the configuration of both nodes the same"), (True, "if alpha is to be the primary, promote it")],
+    ("recorded", "later", "reason", "words"),
+    [
+        (False, 1, "gamma is", "make the configuration of both nodes the same"),
+        (True, 0, "gamma is", "if alpha is to be the primary, promote it"),
+        (True, 1, "gamma is, in epoch {}", "on alpha: hikae fence web"),
+    ],
 )
-def test_who_is_not_the_primary_is_told_what_leads_out(recorded: bool, words: str) -> None:
-    """While files alone decide, they are to be the same; once the role is recorded, it is an operator's to change."""
-    refuse = meeting.not_primary("beta", "gamma", hello(), recorded=recorded)
-    assert ("not-primary", "alpha is not the primary of web here: gamma is") == (refuse.code, refuse.reason)
+def test_who_is_not_the_primary_is_told_what_leads_out(recorded: bool, later: int, reason: str, words: str) -> None:
+    """While files alone decide, they are to be the same; once the role is recorded, it is an operator's to change; whose time is
+    over, and who has not met the one after it, is told how to stop."""
+    caller = hello()
+    known = caller.epoch.number + later
+    refuse = meeting.not_primary("beta", "gamma", caller, recorded=recorded, known=known)
+    expected = f"alpha is not the primary of web here: {reason.format(known)}"
+    assert ("not-primary", expected) == (refuse.code, refuse.reason)
     assert words in refuse.remedy
 
 
