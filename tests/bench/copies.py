@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from bench.crew import Failed, finish, running, until
 from bench.machine import program
+from bench.workloads import size_below
 from fakes.agents import free_port
 
 _TOTAL = re.compile(r"^Total bytes (?:sent|received): ([\d,]+)", re.MULTILINE)
@@ -99,6 +101,45 @@ def restic_kept(base: Path, source: Path) -> Iterator[Callable[[Path], float]]:
         yield lambda to: _timed((*words, "restore", "latest", "--target", str(to)), settings)
     finally:
         for name in ("restic-kept", "restic-kept-cache"):
+            shutil.rmtree(base / name, ignore_errors=True)
+
+
+@contextmanager
+def restic_days(base: Path, source: Path) -> Iterator[Callable[[], float]]:
+    """A repository; yields what backs ``source`` up into it once more, and says how many bytes it takes. Raises as
+    :func:`restic`."""
+    repository = base / "restic-days"
+    words = (program("restic"), "--quiet", "--repo", str(repository))
+    settings = {"RESTIC_PASSWORD": "bench", "RESTIC_CACHE_DIR": str(base / "restic-days-cache")}
+
+    def keep() -> float:
+        finish((*words, "backup", str(source)), settings)
+        return float(size_below(repository))
+
+    try:
+        finish((*words, "init"), settings)
+        yield keep
+    finally:
+        for name in ("restic-days", "restic-days-cache"):
+            shutil.rmtree(base / name, ignore_errors=True)
+
+
+@contextmanager
+def borg_days(base: Path, source: Path) -> Iterator[Callable[[], float]]:
+    """As :func:`restic_days`, of an encrypted repository of borg."""
+    words, repository = program("borg"), base / "borg-days"
+    settings = {"BORG_PASSPHRASE": "bench", "BORG_BASE_DIR": str(base / "borg-days-base")}
+    days = itertools.count(1)
+
+    def keep() -> float:
+        finish((words, "create", f"{repository}::day{next(days)}", str(source)), settings)
+        return float(size_below(repository))
+
+    try:
+        finish((words, "init", "--encryption", "repokey-blake2", str(repository)), settings)
+        yield keep
+    finally:
+        for name in ("borg-days", "borg-days-base"):
             shutil.rmtree(base / name, ignore_errors=True)
 
 

@@ -23,6 +23,7 @@ from bench import (
     mounts,
     restores,
     role_changes,
+    stores,
     tracking,
 )
 from bench.copies import sshd
@@ -44,6 +45,7 @@ JOBS: Mapping[str, Job] = {
     "expiry": expiry.expiry,
     "restore-small": restores.restore_small,
     "restore-large": restores.restore_large,
+    "store": stores.store,
     "mount": mounts.mount,
     "role-changes": role_changes.role_changes,
     "balanced": balanced.balanced,

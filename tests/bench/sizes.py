@@ -12,7 +12,8 @@ class Sizes:
     """``hold_memory``: see ``bench.memory``.
 
     ``small_runs`` and ``large_runs``: pairs of runs up to and above 1 GiB. Sizes in bytes, rates in writes a second; ``changes``:
-    files that are changed before an old primary rejoins; ``freezes``: moments of a device, of which a node gives one a minute."""
+    files that are changed before an old primary rejoins; ``freezes``: moments of a device, of which a node gives one a
+    minute; ``days``: generations of a store, one a day."""
 
     quick: bool
     hold_memory: bool
@@ -39,6 +40,7 @@ class Sizes:
     track_seconds: float
     track_runs: int
     freezes: int
+    days: int
 
     @property
     def pieces(self) -> int:
@@ -72,6 +74,7 @@ FULL = Sizes(
     track_seconds=20.0,
     track_runs=3,
     freezes=5,
+    days=30,
 )
 QUICK = Sizes(
     quick=True,
@@ -99,6 +102,7 @@ QUICK = Sizes(
     track_seconds=5.0,
     track_runs=1,
     freezes=1,
+    days=30,
 )
 
 

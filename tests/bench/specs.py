@@ -23,6 +23,7 @@ def jobs(sizes: Sizes) -> Jobs:
         "expiry": _expiry(sizes),
         "restore-small": _restore("restore-small", f"{sizes.small_files:,} files of 0.5 to 20 KB"),
         "restore-large": _restore("restore-large", f"one {size_in_words(sizes.large_bytes)} incompressible file"),
+        "store": _store(sizes),
         "mount": _mount(sizes),
         "role-changes": _role_changes(sizes),
         "balanced": _balanced(),
@@ -173,6 +174,15 @@ def _restore(name: str, what: str) -> tuple[Spec, ...]:
     return (
         Spec(f"{name}-restic", work, "restic restore", limit=0.5),
         Spec(f"{name}-borg", work, "borg extract", limit=0.5),
+    )
+
+
+def _store(sizes: Sizes) -> tuple[Spec, ...]:
+    part = f"{sizes.changed_part:.0%} of them changed a day"
+    work = f"store of {sizes.days} generations of {sizes.small_files:,} files of 0.5 to 20 KB, {part}"
+    return (
+        Spec("store-restic", work, "restic's repository", Unit.BYTES, limit=1.0),
+        Spec("store-borg", work, "borg's repository", Unit.BYTES),
     )
 
 

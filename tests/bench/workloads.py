@@ -55,6 +55,19 @@ def change_scattered(path: Path, pieces: int, generator: random.Random) -> int:
     return pieces * PIECE
 
 
+def change_files(root: Path, part: float, generator: random.Random) -> None:
+    """Change so large a part of the files below: every second one is written anew, of the others 100 bytes somewhere."""
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    for number, path in enumerate(generator.sample(files, max(1, round(len(files) * part)))):
+        content = bytearray(path.read_bytes())
+        if number % 2:
+            content[:] = generator.randbytes(len(content))
+        else:
+            at = generator.randrange(max(1, len(content) - 100))
+            content[at : at + 100] = generator.randbytes(100)
+        path.write_bytes(content)
+
+
 def counted(root: Path) -> tuple[int, int]:
     """How many files lie below, and their bytes; our private directory on a standby left out."""
     files = length = 0

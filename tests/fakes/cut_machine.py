@@ -34,6 +34,10 @@ class Machine:
         self.cut.kill()
         self.disk.power_cut()
 
+    def lose_process(self) -> None:
+        """The agent is killed; what it had written stays, synced or not."""
+        self.cut.kill()
+
     def back(self) -> None:
         """It is started again."""
         self.cut.start()
@@ -41,15 +45,15 @@ class Machine:
 
 
 @contextmanager
-def machine(base: Path, name: str, rng: random.Random) -> Iterator[Machine]:
-    """Running and equal; ``name``: the node whose power goes."""
+def machine(base: Path, name: str, rng: random.Random, extra: str = "") -> Iterator[Machine]:
+    """Running and equal; ``name``: the node whose power goes; ``extra``: see ``Fleet``."""
     base.mkdir()
     with disk(base, MEBIBYTES) as made:
         tree = made.root / "tree"
         tree.mkdir()
         # Any: as ``pair`` takes it
         places: dict[str, Any] = {"source" if name == "alpha" else "standby": tree}
-        with pair(UNBRAKED, states={name: made.root / "state"}, **places) as both:
+        with pair(UNBRAKED + extra, states={name: made.root / "state"}, **places) as both:
             log = HookLog(both)
             _fill(both.source, rng)
             both.begin()

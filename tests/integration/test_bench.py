@@ -29,6 +29,7 @@ _TINY = replace(
     mount_bytes=16 * MIB,
     mount_names=500,
     mount_runs=1,
+    days=2,
 )
 
 

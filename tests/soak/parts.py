@@ -189,6 +189,21 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/integration/test_resync_vault.py", "-k", "killed"),
             seeds=100,
         ),
+        "sixty-generations": Part(
+            "60 generations and 120 moments of a tree that changes at random: each restores exactly as the tree stood",
+            ("tests/soak/test_sixty_generations.py",),
+            seeds=3,
+        ),
+        "history-kills": Part(
+            "500 kills in take, expire, restore, rollback and resync: what is kept comes back, and the next run finishes",
+            ("tests/soak/test_history_cuts.py", "-k", "kill", "-s"),
+            seeds=170,
+        ),
+        "history-cuts": Part(
+            "100 power cuts in take, expire, restore, rollback and resync: the same",
+            ("tests/soak/test_history_cuts.py", "-k", "cut", "-s"),
+            seeds=35,
+        ),
         "compaction-kills": Part(
             "500 kills in commits, expiry, collections and compactions: nothing kept is damaged",
             ("tests/faults/store/test_kill.py", "-k", "compaction"),
