@@ -25,6 +25,7 @@ from agent.node.disk_reserve import DiskReserve
 from agent.node.grouped.desk import PeerAsks
 from agent.node.grouped.moment import GroupSource
 from agent.node.kinds.primary_kind import OwnerCalls, PrimaryParts, primary_parts
+from agent.node.kinds.writing import WritersHere
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby
 from agent.node.own_place import why_not_written_over
@@ -122,6 +123,8 @@ class Primary:
         self.past = self._own_history()
         parts = self._parts = self._made_parts()
         self.pump, self.watch = parts.pump, parts.watch
+        #: Who may be writing into it.
+        self.writing = WritersHere(dataset.path, self.holds, around.clock, is_device=dataset.is_device)
         #: Lets the source stand still for a generation, or a command (``generations.quiescing``).
         source = self._quiesced()
         self.quiescing = Quiescer(source, home, around.clock)
@@ -230,6 +233,7 @@ class Primary:
     def close(self) -> None:
         """Links first, so that the commit being sent can end; then the watcher; then the pump with what it holds."""
         self._keep_confirmed()
+        self.writing.close()
         self.outgoing.close()
         self._context.around.group_desk.leave(self.dataset.name)
         self.barriers.close()

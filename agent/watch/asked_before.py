@@ -58,6 +58,11 @@ class AskedBefore:
         self._fd, self._root_fd = _reported(self._root)
         threading.Thread(target=self._read_on, name="hikae-openings", daemon=True).start()
 
+    @property
+    def is_void(self) -> bool:
+        """Whether it says nothing any more."""
+        return self._void
+
     def ask(self, look: Callable[[], None] = lambda: None) -> None:
         """Ask of all files now. ``look`` is called at each directory, and may raise. Raises ``OSError`` where the kernel does not
         tell."""

@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
-from agent.config.values import Dataset
+from agent.core.clock import Clock
 from agent.fs.attaching.device_writers import device_writers
 from agent.fs.writers.held_open import files_held_open
 from agent.fs.writers.processes import Writer, asks_the_kernel, writers_below
 from agent.watch.asked_before import AskedBefore, asked_before
 
-
-def who_writes(dataset: Dataset, holds: Callable[[bytes], bool], before: AskedBefore | None = None) -> list[Writer]:
-    """``holds``: whether a handle is that of an object of the tree; see ``fs.writers``. ``before``: what was asked ahead of
-    time."""
-    if dataset.is_device:
-        return device_writers(dataset.path)
-    if before is None:
-        return writers_below(dataset.path, holds)
-
-    def held(root: str) -> Iterator[str]:
-        try:
-            yield from before.held()
-        except OSError:
-            yield from files_held_open(root)
-
-    return writers_below(dataset.path, holds, held=held)
+#: Seconds after the last use for which what was asked ahead is kept: between a gate and the step that asks again, a hook may run.
+KEPT = 120.0
 
 
-def ask_ahead(
-    dataset: Dataset, holds: Callable[[bytes], bool], look: Callable[[], None], over: Callable[[], bool]
-) -> AskedBefore | None:
-    """For :func:`who_writes` soon: what can be asked while the application still writes; None where nothing is gained by that.
-    See ``watch.asked_before``."""
-    if dataset.is_device or not asks_the_kernel():
-        return None
-    return asked_before(dataset.path, holds, look, over)
+class WritersHere:
+    """Of one open primary; any thread. ``holds``: whether a handle is that of an object of the tree."""
+
+    def __init__(self, path: str, holds: Callable[[bytes], bool], clock: Clock, *, is_device: bool) -> None:
+        self._path = path
+        self._is_device = is_device
+        self._holds = holds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._closed = False
+        self._used = clock.monotonic()
+        self._asked: AskedBefore | None = None
+
+    def ask_ahead(self, look: Callable[[], None]) -> None:
+        """What can be asked while the application still writes, so that :meth:`found` is quick for a while. ``look`` is called
+        now and then, and may raise."""
+        if self._is_device or not asks_the_kernel():
+            return
+        with self._lock:
+            self._used = self._clock.monotonic()
+            if self._asked is None or self._asked.is_void:
+                self._asked = asked_before(self._path, self._holds, look, self._is_over)
+            self._used = self._clock.monotonic()
+
+    def found(self) -> list[Writer]:
+        """Who may be writing now; see ``fs.writers``."""
+        if self._is_device:
+            return device_writers(self._path)
+        with self._lock:
+            self._used = self._clock.monotonic()
+            return writers_below(self._path, self._holds, held=self._held)
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        self._closed = True
+
+    def _held(self, root: str) -> Iterator[str]:
+        if self._asked is not None:
+            try:
+                yield from self._asked.held()
+                return
+            except OSError:
+                self._asked.close()
+        yield from files_held_open(root)
+
+    def _is_over(self) -> bool:
+        return self._closed or self._clock.monotonic() > self._used + KEPT

@@ -13,7 +13,6 @@ from agent.core.problem_codes import ROLLING_BACK
 from agent.fs.writers.processes import Writer
 from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import Surroundings
-from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
 from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
 from agent.node.stepping.step_in_hand import StepInHand
@@ -78,13 +77,15 @@ class _World:
 
     def run_hook(self, name: str) -> HookResult:
         self._step.begin(name)
+        if name == "stop":
+            self._side().writing.ask_ahead(self._step.look)
         return self._hooks.run(name)
 
     def writers(self) -> list[Writer]:
         self._step.begin("writers")
         self._require_capture()
         side = self._side()
-        return who_writes(self._member.dataset, side.holds)
+        return side.writing.found()
 
     def settle(self) -> str:
         self._step.begin("barrier")

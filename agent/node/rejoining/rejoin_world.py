@@ -12,7 +12,6 @@ from agent.fs.writers.processes import Writer
 from agent.node.context import Surroundings
 from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
 from agent.node.kinds.standby_kind import took_for_standby
-from agent.node.kinds.writing import who_writes
 from agent.node.primary import Primary
 from agent.node.reigning.not_captured import require_captured
 from agent.node.reigning.serving import ReignHooks
@@ -71,7 +70,7 @@ class RejoiningNode:
             return []
         while not self._member.serving.has_stopped(side.reign.mark):
             self._step.pause()
-        return who_writes(self._member.dataset, side.holds)
+        return side.writing.found()
 
     def walk(self) -> str:
         self._step.begin("walk")

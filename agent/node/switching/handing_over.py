@@ -15,7 +15,6 @@ from agent.core.problem_codes import SWITCHING_OVER
 from agent.fs.writers.processes import Writer
 from agent.node.context import Surroundings
 from agent.node.kinds.standby_kind import took_for_standby
-from agent.node.kinds.writing import ask_ahead, who_writes
 from agent.node.primary import Primary
 from agent.node.reigning.not_captured import require_captured
 from agent.node.stepping.stepped import SteppedRun, StepsKind
@@ -46,7 +45,6 @@ from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.kept import KeptCommit
 from agent.store.local import Local
 from agent.stream.position import Level
-from agent.watch.asked_before import AskedBefore
 
 T = TypeVar("T")
 _OPERATION = "switch over"
@@ -87,7 +85,6 @@ class HandingOver(SwitchedNode):
         super().__init__(member, around, run, _OPERATION, wanted.reason)
         self._wanted = wanted
         self._caller = PeerCaller(around.identities)
-        self._asked: AskedBefore | None = None
 
     def gates(self) -> Gates:
         """See ``SwitchoverWorld``, as all below."""
@@ -101,17 +98,12 @@ class HandingOver(SwitchedNode):
 
     def drain(self) -> str:
         self.begin("drain")
-        self._asked = ask_ahead(self.member.dataset, self._side().holds, self.look, self._run.done.is_set)
+        self._side().writing.ask_ahead(self.look)
         return f"commit {shown_commit(self._settled())} stands there"
 
     def writers(self) -> list[Writer]:
         self.begin("writers")
-        asked, self._asked = self._asked, None
-        try:
-            return who_writes(self.member.dataset, self._side().holds, asked)
-        finally:
-            if asked is not None:
-                asked.close()
+        return self._side().writing.found()
 
     def settle(self) -> CommitNumber:
         self.begin("barrier")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.core.errors import Refused, TryAgain
@@ -67,6 +68,12 @@ def _rejoin(call: DatasetCall, request: RejoinRequest) -> Json:
         reason = "; ".join(f"{gate.name}: {gate.value}" for gate in failed)
         raise Refused(_OPERATION, call.dataset, reason, failed[0].remedy, tuple(map(gate_json, gates)))
     return done(call, _OPERATION, wanted.as_facts())
+
+
+def _look(call: DatasetCall) -> None:
+    """Raises ``TryAgain`` once the agent is to end."""
+    if call.agent.stopping.is_set():
+        raise TryAgain(_OPERATION, call.dataset, "the agent is stopping", "type it again when it is back")
 
 
 def _let_stop(call: DatasetCall) -> None:
@@ -138,7 +145,6 @@ def _both_promoted(call: DatasetCall, peer: str, epoch: int) -> Refused:
 
 
 def _gates(call: DatasetCall) -> tuple[Gate, ...]:
-    from agent.node.kinds.writing import who_writes
     from agent.node.primary import Primary
     from agent.status.promotion import Gate
 
@@ -146,7 +152,8 @@ def _gates(call: DatasetCall) -> tuple[Gate, ...]:
     if not isinstance(side, Primary):
         return ()
     now = time.time_ns()
-    found = who_writes(call.member.dataset, side.holds)
+    side.writing.ask_ahead(partial(_look, call))
+    found = side.writing.found()
     writing = "; ".join(one.sentence() for one in found)
     remedy = "end what writes, or add --force" if found else ""
     return Gate("writers", not found, writing or "none", "none", now, remedy), side.vault_room().gate(now)

@@ -138,10 +138,9 @@ def _node(call: DatasetCall, asked: str) -> str:
 
 
 def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json:
-    from agent.node.kinds.writing import who_writes
     from agent.roles.rollback.steps import TABLE
 
-    writers = who_writes(call.member.dataset, call.member.primary().holds)
+    writers = call.member.primary().writing.found()
     hook = call.member.dataset.hooks.stop
     gates = [
         {
