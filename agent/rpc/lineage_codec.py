@@ -161,7 +161,7 @@ def fill_reached(out: Any, barrier: BarrierReached | None) -> None:
         said = out.barrier
         said.id, said.number, said.reached = barrier.id, barrier.number, barrier.reached
         said.stood_still, said.failed = barrier.stood_still, barrier.failed[:HOOK_LINE_MAX]
-        said.moment = barrier.moment
+        said.moment, said.remedy, said.lasting = barrier.moment, barrier.remedy[:HOOK_LINE_MAX], barrier.lasting
         said.hooks.extend(line[:HOOK_LINE_MAX] for line in barrier.hooks[:HOOK_LINES_MAX])
 
 
@@ -170,7 +170,7 @@ def read_reached(heartbeat: pb.Heartbeat) -> BarrierReached | None:
     if not heartbeat.HasField("barrier"):
         return None
     said = heartbeat.barrier
-    lines = (*said.hooks, said.failed, said.moment)
+    lines = (*said.hooks, said.failed, said.moment, said.remedy)
     if not said.id or len(said.hooks) > HOOK_LINES_MAX or any(len(line) > HOOK_LINE_MAX for line in lines):
         raise bad("an answer to a barrier that is none, or too long")
     try:
@@ -178,5 +178,5 @@ def read_reached(heartbeat: pb.Heartbeat) -> BarrierReached | None:
     except ValueError as error:
         raise bad("a barrier of an unknown kind") from error
     still = counted(said.stood_still)
-    hooks = tuple(said.hooks)
-    return BarrierReached(counted(said.id), number(said.number), reached, still, hooks, said.failed, said.moment)
+    words = (tuple(said.hooks), said.failed, said.moment, said.remedy)
+    return BarrierReached(counted(said.id), number(said.number), reached, still, *words, said.lasting)

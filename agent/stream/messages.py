@@ -271,7 +271,8 @@ class BarrierReached:
     """The answer to the ``AskBarrier`` of this ``id``. ``number``: the commit that holds all that was written before; the peer
     may have a later one in its place. ``reached``, ``stood_still`` (ns): how far the source stood still for it, and for how long;
     ``hooks``: what the operator's programs said, a line each; ``failed``: why there is no such commit, "" where there is;
-    ``moment``: as in ``Together``, "" where it is of this dataset alone."""
+    ``moment``: as in ``Together``, "" where it is of this dataset alone; ``remedy``: what to do where it failed; ``lasting``: no
+    later try mends it by itself."""
 
     id: int
     number: CommitNumber
@@ -280,6 +281,8 @@ class BarrierReached:
     hooks: tuple[str, ...] = ()
     failed: str = ""
     moment: str = ""
+    remedy: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,12 @@ class GroupPair(Fleet):
         taken = (agent or self.beta).json("generations", "take", "--group", GROUP)
         return {one["dataset"]: one["generation"] for one in taken}
 
-    def restored(self, generation: str) -> tuple[int, int]:
-        """The counts of tree and device in a moment of the group."""
+    def restored(self, generation: str, agent: Agent | None = None) -> tuple[int, int]:
+        """The counts of tree and device in a moment of the group, brought back on the node with the vaults, or on another."""
+        where = () if agent in (None, self.beta) else ("--from", self.beta.name)
         with tempfile.TemporaryDirectory(dir=self.base) as place:
-            told = self.beta.json("restore", "--group", GROUP, "--generation", generation, "--to", place)
+            words = ("restore", "--group", GROUP, "--generation", generation, "--to", place, *where)
+            told = (agent or self.beta).json(*words)
             assert ["disk", "web"] == [one["dataset"] for one in told]
             return self.counts(Path(place) / "web", Path(place) / "disk")
 

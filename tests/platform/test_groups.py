@@ -9,9 +9,13 @@ import pytest
 from fakes.grouped_agents import GROUP, Counting, group_pair
 from fakes.loop_image import can_mount
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs root and loop devices")
+SEEDS = int(os.environ.get("HIKAE_SOAK_SEEDS", "0"))
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs root and loop devices"),
+    pytest.mark.timeout(0 if SEEDS else 300),
+]
 #: So many moments of each filesystem; ``make soak`` takes 25.
-MOMENTS = int(os.environ.get("HIKAE_SOAK_SEEDS", "1"))
+MOMENTS = SEEDS or 1
 
 
 @pytest.mark.parametrize(("kind", "typed_on"), [("ext4", "beta"), ("xfs", "alpha")])
@@ -22,7 +26,7 @@ def test_the_device_is_never_ahead(kind: str, typed_on: str) -> None:
             pair.synced()
             taken = [pair.take(pair[typed_on])["disk"], *(pair.take()["disk"] for _ in range(MOMENTS - 1))]
             apart = [pair.beta.json("generations", "take", name)["generation"] for name in ("web", "disk")]
-        found = [pair.restored(one) for one in taken]
+        found = [pair.restored(one, pair[typed_on]) for one in taken]
         assert [] == [(tree, device) for tree, device in found if tree - device not in (0, 1)]
         listed = pair.beta.json("generations", "list", "disk")
         assert [f"{GROUP}/{one}" for one in taken] == [one["together"] for one in listed if one["together"]]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 
 from agent.cli.context import Context
-from agent.config.values import Settings
+from agent.cli.history.restore_sources import require_vault
+from agent.config.values import Dataset, Settings
 from agent.core.clock import SystemClock
-from agent.core.errors import NotFound, NotPermitted
+from agent.core.errors import NotFound
 from agent.core.ids import NOTHING
 from agent.generations.moments import Watching
+from agent.node.grouped.members import datasets_of
 from agent.node.grouped.named import MomentOfGroup, moment_of_group
 from agent.operations.declaration import Json
 from agent.operations.generations import GenerationsListRequest
@@ -21,13 +22,13 @@ from agent.store.catalog.reader import CatalogReader
 
 
 def moment_here(settings: Settings, group: str, generation: str, at: str) -> MomentOfGroup:
-    """The moment by what this node keeps, whether its agent runs or not. Raises as ``moment_of_group``; ``NotFound`` for a group
-    without any dataset."""
-    names = [one.name for one in settings.datasets if group and one.group == group]
-    if not names:
+    """The moment by what this node keeps, whether its agent runs or not. Raises as ``moment_of_group`` and ``require_vault``;
+    ``NotFound`` for a group without any dataset."""
+    datasets = datasets_of(settings, group)
+    if not datasets:
         known = ", ".join(sorted({one.group for one in settings.datasets if one.group})) or "none"
         raise NotFound("find the group", group, f"this node knows: {known}", "see hikae config show")
-    kept = {name: _kept_here(settings, name) for name in names}
+    kept = {one.name: _kept_here(settings, one) for one in datasets}
     return moment_of_group(group, kept, generation, at, Watching(SystemClock().now_ns()))
 
 
@@ -42,15 +43,9 @@ def moment_asked(
     return moment_of_group(group, kept, generation, at, Watching(time.time_ns()))
 
 
-def _kept_here(settings: Settings, name: str) -> list[Generation]:
-    catalog = settings.home(name) / "catalog.db"
-    if os.geteuid() and not os.access(settings.node.state_dir, os.R_OK | os.X_OK):
-        raise NotPermitted(
-            "find the moment of the group", name, f"{settings.node.state_dir} may not be read", "use sudo"
-        )
-    if not catalog.exists():
-        return []
-    with CatalogReader.open(str(catalog)) as reader:
+def _kept_here(settings: Settings, dataset: Dataset) -> list[Generation]:
+    require_vault(settings, dataset)
+    with CatalogReader.open(str(settings.home(dataset.name) / "catalog.db")) as reader:
         return reader.generations()
 
 

@@ -83,7 +83,7 @@ def sought_here(config: str, typed: Typed) -> Iterator[Sought]:
     settings = load(config)
     dataset = dataset_named(settings, typed.dataset)
     catalog, vault = str(settings.home(dataset.name) / "catalog.db"), str(settings.vault(dataset))
-    _require_vault(settings, dataset, catalog, vault)
+    require_vault(settings, dataset)
     stores = Stores(catalog, vault)
     with stores.opened() as opened:
         reader = opened[0]
@@ -210,8 +210,10 @@ def require_content(settings: Settings, dataset: Dataset, reader: CatalogReader,
         require_received(moment, received_until(reader.lineage, node), node, others)
 
 
-def _require_vault(settings: Settings, dataset: Dataset, catalog: str, vault: str) -> None:
-    home = settings.home(dataset.name)
+def require_vault(settings: Settings, dataset: Dataset) -> None:
+    """This node keeps what moments are read from. Raises ``NotPermitted``, ``NotFound``, ``Refused`` with who does."""
+    home, vault = settings.home(dataset.name), settings.vault(dataset)
+    catalog = home / "catalog.db"
     if os.geteuid() and not os.access(settings.node.state_dir, os.R_OK | os.X_OK):
         raise NotPermitted("restore", dataset.name, f"{settings.node.state_dir} may not be read", "use sudo")
     if not os.path.exists(catalog):

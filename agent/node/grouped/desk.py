@@ -92,7 +92,7 @@ class GroupDesk:
         with self._condition:
             why = self._enlisted(name, peer, ask, told)
         if why:
-            told(_answer(ask, StoodStill(NOTHING), why))
+            told(_failure(ask, TryAgain(_OPERATION, name, why, f"see hikae status {name} on both nodes")))
 
     # --- with the lock held
 
@@ -139,9 +139,9 @@ class GroupDesk:
         began = self._clock.monotonic()
         try:
             sources = self._gathered(one)
-            stood, failed = self._reach(one, sources), ""
+            stood, failure = self._reach(one, sources), None
         except HikaeError as error:
-            stood, failed = {}, shown(str(error))
+            stood, failure = {}, error
         finally:
             with self._condition:
                 took = self._clock.monotonic() - began
@@ -149,7 +149,7 @@ class GroupDesk:
                 self._rests_until[key] = self._clock.monotonic() + rests
                 self._gathering.pop(key, None)
         for name, (ask, told) in one.asked.items():
-            told(_answer(ask, stood.get(name, StoodStill(NOTHING)), failed))
+            told(_failure(ask, failure) if failure is not None else _answer(ask, stood[name]))
 
     def _gathered(self, one: _Gathering) -> list[GroupSource]:
         """The sources, once each was asked for, in the order of the configuration. Raises ``TryAgain``."""
@@ -193,10 +193,18 @@ class PeerAsks:
             self.together.begin(self.dataset, peer, ask, told)
 
 
-def _answer(ask: AskBarrier, stood: StoodStill, failed: str) -> BarrierReached:
+def _answer(ask: AskBarrier, stood: StoodStill) -> BarrierReached:
     assert ask.together is not None
     hooks = tuple(map(shown, stood.hooks))
-    return BarrierReached(ask.id, stood.number, stood.reached, stood.stood_still, hooks, failed, ask.together.moment)
+    return BarrierReached(ask.id, stood.number, stood.reached, stood.stood_still, hooks, "", ask.together.moment)
+
+
+def _failure(ask: AskBarrier, error: HikaeError) -> BarrierReached:
+    """What is told where there is no moment: why, what to do, and whether a later try may mend it."""
+    assert ask.together is not None
+    reason, remedy, moment = shown(error.reason), shown(error.remedy), ask.together.moment
+    lasting = not isinstance(error, TryAgain)
+    return BarrierReached(ask.id, NOTHING, failed=reason, moment=moment, remedy=remedy, lasting=lasting)
 
 
 def _listed(names: set[str]) -> str:

@@ -1259,7 +1259,7 @@ class BarrierReached(_message.Message):
     """The answer to AskBarrier. number: the commit, or one that the peer has not and a later one stands for; reached: how far the
     source stood still for it (Quiesced of agent/core/commit.py), and for so many nanoseconds; hooks: what the operator's programs
     said, a line each, for people. failed: why there is no such commit, for people, "" where there is one. moment: as in Together, ""
-    where the commit is of this dataset's own.
+    where the commit is of this dataset's own. remedy: what to do where it failed, for people; lasting: no later try mends it by itself.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1271,12 +1271,16 @@ class BarrierReached(_message.Message):
     HOOKS_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     MOMENT_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    LASTING_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     number: _builtins.int
     reached: _builtins.int
     stood_still: _builtins.int
     failed: _builtins.str
     moment: _builtins.str
+    remedy: _builtins.str
+    lasting: _builtins.bool
     @_builtins.property
     def hooks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -1289,10 +1293,12 @@ class BarrierReached(_message.Message):
         hooks: _abc.Iterable[_builtins.str] | None = ...,
         failed: _builtins.str = ...,
         moment: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+        lasting: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "hooks", b"hooks", "id", b"id", "moment", b"moment", "number", b"number", "reached", b"reached", "stood_still", b"stood_still"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "hooks", b"hooks", "id", b"id", "lasting", b"lasting", "moment", b"moment", "number", b"number", "reached", b"reached", "remedy", b"remedy", "stood_still", b"stood_still"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,6 +71,8 @@ reached = st.none() | st.builds(
     st.lists(words, max_size=16).map(tuple),
     words,
     words,
+    words,
+    st.booleans(),
 )
 named = words.filter(bool)
 together = st.none() | st.builds(Together, named, named, st.lists(named, max_size=8).map(tuple))

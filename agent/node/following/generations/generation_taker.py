@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent.core.errors import TryAgain
+from agent.core.errors import Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.generations.taking import SourceAnswer, WantedGeneration, require_new_label
 from agent.node.following.asked_barriers import AskedBarrier, AskedBarriers
@@ -98,13 +98,16 @@ class GenerationTaker:
         self._barriers.forget(asked)
 
     def arrived_together(self, asked: AskedBarrier, still_wanted: Callable[[], None]) -> SourceAnswer:
-        """The commit of the moment that was asked for, durable here. Raises ``TryAgain`` with why there is none."""
+        """The commit of the moment that was asked for, durable here. Raises ``TryAgain``, ``Refused`` with why there is none."""
         said = self._barriers.answer_to(asked, self._limits.together, still_wanted)
         if not said.failed and asked.ask.together is not None and said.moment != asked.ask.together.moment:
             primary = self._barriers.primary
             reason = f"{primary} runs a release that knows no moments of a group"
             raise TryAgain(_TAKE, self._dataset, reason, f"upgrade {primary}, or take the generations one by one")
-        answer = self._arrived(said, still_wanted) if not said.failed else SourceAnswer(NOTHING, missed=said.failed)
+        if said.failed:
+            kind = Refused if said.lasting else TryAgain
+            raise kind(_TAKE, self._dataset, said.failed, said.remedy)
+        answer = self._arrived(said, still_wanted)
         if answer.missed:
             raise TryAgain(_TAKE, self._dataset, answer.missed)
         return answer

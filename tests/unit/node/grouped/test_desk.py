@@ -91,12 +91,14 @@ def test_each_call_is_answered_by_one_moment() -> None:
 
 def test_what_fails_is_told_in_each_call() -> None:
     """With the same reason: there is no moment of any."""
-    asked = Asked(FakeMoment(Refused("take", "shop", "disk: it is held")))
+    asked = Asked(FakeMoment(Refused("take", "shop", "disk: it is held", "accept it")))
     asked.moment.gate.set()
     for name in ("web", "disk"):
         asked.ask(name)
     answers = [asked.answer()[1] for _ in range(2)]
-    assert [(NOTHING, "cannot take (shop): disk: it is held")] * 2 == [(one.number, one.failed) for one in answers]
+    assert [
+        BarrierReached(1, NOTHING, failed="disk: it is held", moment="m1", remedy="accept it", lasting=True)
+    ] * 2 == answers
 
 
 def test_one_that_is_never_asked_for_is_named() -> None:
@@ -137,7 +139,8 @@ def test_a_dataset_that_is_being_closed_ends_the_moment() -> None:
         asked.ask(name)
     asked.moment.sources.get(timeout=60)
     asked.desk.leave("disk")
-    assert ["disk is being closed"] * 2 == [asked.answer()[1].failed.split("): ")[1].split(";")[0] for _ in range(2)]
+    answers = [asked.answer()[1] for _ in range(2)]
+    assert [("disk is being closed", False)] * 2 == [(one.failed, one.lasting) for one in answers]
 
 
 def test_one_moment_at_a_time_and_rest_afterwards() -> None:
