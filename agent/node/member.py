@@ -13,7 +13,7 @@ from agent.config.values import Dataset
 from agent.core.errors import CalledOff, Damaged, HikaeError, NotFound, StoreFailed, TryAgain
 from agent.core.ids import CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import AHEAD, DAMAGED, FENCED, PROMOTING, REWOUND
+from agent.core.problem_codes import AHEAD, DAMAGED, FENCED, ON_FENCED_FAILED, PROMOTING, REWOUND, START_FAILED
 from agent.node import succession
 from agent.node.context import SideContext, Surroundings
 from agent.node.facts import closed_facts, primary_facts, standby_facts
@@ -60,6 +60,8 @@ from agent.stream.receiving.epoch_pace import EpochPace
 from agent.stream.telling import Standings
 
 _log = structlog.get_logger("node")
+#: What is wrong with a node as what it was, and with nothing once it has another role.
+_OF_A_ROLE = (AHEAD, FENCED, REWOUND, ON_FENCED_FAILED, START_FAILED)
 #: For status, which asks nobody.
 _NOBODY_ASKED = Heard()
 
@@ -237,7 +239,7 @@ class Member:
                 reason, remedy = error.strerror or str(error), "free space in the state directory"
                 raise StoreFailed("change the role", self.dataset.name, reason, remedy) from error
             finally:
-                for code in (AHEAD, FENCED, REWOUND):
+                for code in _OF_A_ROLE:
                     self.board.clear(code)
                 self._tended.reopen()
 

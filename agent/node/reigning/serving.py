@@ -127,6 +127,8 @@ class ReignHooks:
         dataset = self._dataset()
         place = HookPlace(dataset.name, self._node, role.value, epoch, reason)
         args = (dataset, name, place, then)
+        # That the other one failed is over: it is to run now, or to end.
+        self._board.clear(_CODES[ON_FENCED if name == START else START])
         self._thread = threading.Thread(target=self._do, args=args, name=f"{name}-{dataset.name}")
         self._thread.start()
 

@@ -18,10 +18,11 @@ def said(agent: Agent) -> str:
 
 
 def test_a_clock_that_is_a_day_ahead_is_said_on_both_nodes(tmp_path: Path) -> None:
-    """Also when it is set while the agents run; it ends when the clock is right, and everything replicates meanwhile."""
+    """Also when it is set while the agents run; it ends when the clock is right. Everything replicates meanwhile, and a change of
+    role is refused but by force."""
     shift = tmp_path / "shift"
     shift.write_text("0")
-    with pair() as both:
+    with pair('[dataset.hooks]\nstart = "none"\nstop = "none"\n') as both:
         both.beta.program = (sys.executable, "-m", "tests.fakes.shifted_agent", str(shift))
         (both.source / "file").write_text("1")
         both.begin()
@@ -32,5 +33,11 @@ def test_a_clock_that_is_a_day_ahead_is_said_on_both_nodes(tmp_path: Path) -> No
         assert 1 == both.alpha.run("check").returncode
         (both.source / "file").write_text("2")
         both.mirror()
+        refused = both.alpha.run("switchover", "web", "--yes")
+        assert (3, True) == (refused.returncode, "clock: " in refused.stderr), refused.stderr
+        both.alpha.json("switchover", "web", "--force", "--yes")
+        (both.target / "file").write_text("3")
+        both.beta.wait()
+        assert "3" == (both.source / "file").read_text()
         shift.write_text("0")
         eventually(lambda: not said(both.alpha) and not said(both.beta))
