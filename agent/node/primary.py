@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,11 +50,13 @@ from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiring.expiry import Horizons
 from agent.store.catalog.reader import CatalogReader
 from agent.store.local import Local
+from agent.store.spool import Spool
 from agent.store.vault.vault import Vault
 from agent.stream.footing import LineageBroken, fences
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.sending.feed import Feed
 from agent.stream.sending.forecast import Meter
+from agent.stream.sending.sender import SendingContext
 
 #: Seconds between two looks at the room for a vault.
 ROOM_EVERY = 60.0
@@ -121,8 +124,8 @@ class Primary:
         self.going = way_back_in(home, dataset, context, (catalog, local))
         #: What it received while it was a standby; None where it never was one.
         self.past = self._own_history()
-        parts = self._parts = self._made_parts()
-        self.pump, self.watch = parts.pump, parts.watch
+        self._parts = self._made_parts()
+        self.pump, self.watch = self._parts.pump, self._parts.watch
         #: Who may be writing into it.
         self.writing = WritersHere(dataset.path, self.holds, around.clock, is_device=dataset.is_device)
         #: Lets the source stand still for a generation, or a command (``generations.quiescing``).
@@ -132,16 +135,18 @@ class Primary:
         self.offline = Offline(source, self.quiescing, home, around.clock)
         self.barriers = BarrierDesk(dataset.name, self.quiescing, around.clock)
         self._group_source = GroupSource(source, self.quiescing)
-        self.outgoing = Outgoing(
-            dataset,
-            context,
-            self.reign,
-            self.replicas,
-            barriers=PeerAsks(dataset.name, self.barriers, around.group_desk),
-            feed=self.feed,
-            make_source=parts.make_source,
-            catalog=self._catalog,
-            waiting=self._waiting,
+        self.outgoing = Outgoing(dataset, context, self.reign, self.replicas, self._sending(), self._catalog)
+
+    def _sending(self) -> SendingContext:
+        around, dataset = self._context.around, self.dataset
+        return SendingContext(
+            self._parts.make_source,
+            partial(Spool.open, str(around.home(dataset))),
+            self.feed,
+            around.clock,
+            self._context.standings,
+            PeerAsks(dataset.name, self.barriers, around.group_desk),
+            self._waiting,
         )
 
     def _waiting(self, peer: str) -> WaitingForPeer:

@@ -37,13 +37,12 @@ _log = structlog.get_logger("adopt")
 @dataclass(frozen=True, slots=True)
 class FillingStores:
     """What is filled, from what. ``root``: the tree, or where it ``is_device`` the device; ``reader`` opens the catalog for one
-    thread; ``lost`` is told of objects that are not as they were, and are to be had nowhere else here."""
+    thread."""
 
     root: str
     vault: Vault
     local: Local
     reader: Callable[[], CatalogReader]
-    lost: Callable[[Sequence[ObjectId]], None]
     is_device: bool = False
 
 
@@ -69,10 +68,12 @@ class _Side:
 
 
 class Filling:
-    """See the module. Closed by who closes the stores."""
+    """See the module. Closed by who closes the stores. ``lost`` is told of objects that are not as they were, and are to be had
+    nowhere else here."""
 
-    def __init__(self, stores: FillingStores) -> None:
+    def __init__(self, stores: FillingStores, lost: Callable[[Sequence[ObjectId]], None]) -> None:
         self._stores = stores
+        self._lost = lost
         self._mark = fill_mark(stores.local)
         self._receiving: _Side | None = None
         self._stepping: _Side | None = None
@@ -140,7 +141,7 @@ class Filling:
                 lost.append(id)
             self._ahead.add(id)
         if lost:
-            self._stores.lost(lost)
+            self._lost(lost)
         return stay
 
     def holds(self, id: ObjectId, content: bytes) -> bool:
@@ -172,7 +173,7 @@ class Filling:
                 break
         self._stores.vault.sync()
         if lost:
-            self._stores.lost(lost)
+            self._lost(lost)
         self._pass(replace(mark, cursor=cursor, bytes=mark.bytes + passed) if objects else None)
         return self._mark is not None
 

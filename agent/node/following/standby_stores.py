@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from agent.adopt.adopted_tree import AdoptedTree
+from agent.adopt.filling.filling import FillingStores
 from agent.adopt.image_reading import ImageReading
 from agent.adopt.seeding import Seeding
 from agent.adopt.taking_over import TakesOver
@@ -73,16 +74,8 @@ def open_standby_stores(dataset: Dataset, context: SideContext) -> StandbyStores
         seeding = Seeding(tree, vault, around.clock, lost=mending.forget, left_out=left_out, expected=expected)
         if lost:
             mending.lost(lost)
-        rejoined = Rejoined(
-            dataset.path,
-            vault,
-            local,
-            catalog.reader,
-            context.board,
-            around.clock,
-            missed=mending.lost,
-            is_device=dataset.is_device,
-        )
+        filled = FillingStores(dataset.path, vault, local, catalog.reader, dataset.is_device)
+        rejoined = Rejoined(filled, context.board, around.clock, missed=mending.lost)
         stack.pop_all()
     taken = ImageReading(dataset.path, vault, expected=expected) if dataset.is_device else seeding
     return StandbyStores(catalog, local, vault, taken, mending, rejoined, left_out, seeding.guard)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,19 +16,15 @@ from agent.node.context import SideContext
 from agent.node.meeting import tell_configs
 from agent.node.owed_problems import tell_primary
 from agent.node.pauses import SEND
-from agent.node.reigning.primary_source import PrimarySource
 from agent.node.reigning.reign import Reign
 from agent.node.reigning.replica import Replica
 from agent.rpc.client import GrpcTransport
 from agent.store.catalog.catalog import Catalog
-from agent.store.spool import Spool
 from agent.stream.footing import LineageBroken, Verdict, precedes
 from agent.stream.locator import locator_in
 from agent.stream.messages import Hello, Welcome
-from agent.stream.sending.feed import Feed
 from agent.stream.sending.link import Link
-from agent.stream.sending.sender import PeerBarriers, Sender, SendingContext
-from agent.stream.sending.talk.announcing import Waiting
+from agent.stream.sending.sender import Sender, SendingContext
 from agent.stream.versions import SPOKEN
 
 NONCE_SIZE = 32
@@ -48,9 +44,8 @@ class _Line:
 
 
 class Outgoing:
-    """Of one dataset on its primary. ``replicas`` by name; ``make_source`` reads for one call; ``catalog``: what was
-    committed; ``barriers``: begins those that peers ask for; ``waiting``: what waits for a peer.
-    Links are started, changed and closed by who tends the dataset, one at a time; the rest is for any thread."""
+    """Of one dataset on its primary. ``replicas`` by name; ``sending``: what every call works with; ``catalog``: what was
+    committed. Links are started, changed and closed by who tends the dataset, one at a time; the rest is for any thread."""
 
     def __init__(
         self,
@@ -58,21 +53,14 @@ class Outgoing:
         context: SideContext,
         reign: Reign,
         replicas: Mapping[str, Replica],
-        *,
-        feed: Feed,
-        make_source: Callable[[], PrimarySource],
+        sending: SendingContext,
         catalog: Catalog,
-        barriers: PeerBarriers,
-        waiting: Callable[[str], Waiting],
     ) -> None:
         self._dataset = dataset
         self._context = context
         self._reign = reign
         self._replicas = replicas
-        spool = partial(Spool.open, str(context.around.home(dataset)))
-        self._sending = SendingContext(
-            make_source, spool, feed, context.around.clock, context.standings, barriers, waiting
-        )
+        self._sending = sending
         self._catalog = catalog
         self._lock = threading.Lock()
         self._senders: dict[str, Sender] = {}

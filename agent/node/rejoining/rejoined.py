@@ -14,9 +14,6 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import SEEDING_LOST
 from agent.status.text import shown
 from agent.store.catalog.catalog import Catalog
-from agent.store.catalog.reader import CatalogReader
-from agent.store.local import Local
-from agent.store.vault.vault import Vault
 
 _PATHS = 20
 _WHY = "files were changed here before the vault had what stood in them"
@@ -26,25 +23,16 @@ class Rejoined:
     """Of one standby. ``missed`` is told why the primary is to be asked for chunks again. Any thread, but for :meth:`look`."""
 
     def __init__(
-        self,
-        root: str,
-        vault: Vault,
-        local: Local,
-        reader: Callable[[], CatalogReader],
-        board: ProblemBoard,
-        clock: Clock,
-        *,
-        missed: Callable[[str], None],
-        is_device: bool = False,
+        self, stores: FillingStores, board: ProblemBoard, clock: Clock, *, missed: Callable[[str], None]
     ) -> None:
-        self._reader = reader
-        self._local = local
+        self._reader = stores.reader
+        self._local = stores.local
         self._board = board
         self._clock = clock
         self._missed = missed
         self._lock = threading.Lock()
         self._lost: set[ObjectId] = set()
-        self.filling = Filling(FillingStores(root, vault, local, reader, self._not_whole, is_device))
+        self.filling = Filling(stores, self._not_whole)
         self._commit = self.filling.commit
 
     def close(self) -> None:

@@ -38,9 +38,8 @@ class Rig:
     def opened(self) -> Filling:
         """As a standby makes it when it is opened."""
         catalog = self.station.catalog
-        return Filling(
-            FillingStores(str(self.station.root), self.vault, self.station.local, catalog.reader, self.lost.extend)
-        )
+        stores = FillingStores(str(self.station.root), self.vault, self.station.local, catalog.reader)
+        return Filling(stores, self.lost.extend)
 
     def id(self, name: str) -> ObjectId:
         found = self.station.id_of(name.encode())

@@ -77,7 +77,8 @@ def test_a_vault_is_filled_from_the_device(it: DeviceStandby) -> None:
     begin_filling(it.local, newest.number)
     lost: list[ObjectId] = []
     vault = Vault.open(str(it.base / "empty"), PackEnd(0, 0))
-    filling = Filling(FillingStores(str(it.path), vault, it.local, it.kept.catalog.reader, lost.extend, is_device=True))
+    stores = FillingStores(str(it.path), vault, it.local, it.kept.catalog.reader, is_device=True)
+    filling = Filling(stores, lost.extend)
     while filling.step():
         pass
     names = [name_of(image[at : at + DEVICE_CHUNK]) for at in range(0, len(image), DEVICE_CHUNK)]
