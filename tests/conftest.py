@@ -30,6 +30,16 @@ _seed_of = pytest.StashKey[int]()
 
 
 @pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC, so that texts are known."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
     """A fresh seed for a randomised test, printed when it fails; ``HIKAE_TEST_SEED`` repeats a run."""
     number = int(os.environ.get(SEED_ENV) or secrets.randbits(32))

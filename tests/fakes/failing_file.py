@@ -16,27 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from agent.core.errors import HikaeError
-from agent.generations.mounting.fuse import MountOptions, require_fuse, serve_mount
+from agent.generations.mounting.fuse import MountOptions, serve_mount
 from fakes.eventually import eventually
 from fakes.loop_image import run
 
 _IMAGE = "image"
-
-
-def _has_fuse() -> bool:
-    try:
-        require_fuse()
-    except HikaeError:
-        return False
-    return True
-
-
-needs_fuse = pytest.mark.skipif(
-    not _has_fuse() or os.geteuid() != 0, reason="takes root, /dev/fuse and libfuse 3 (apt-get install fuse3)"
-)
 
 
 class FailingFile:

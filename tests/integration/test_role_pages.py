@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import time
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -20,15 +18,7 @@ from fakes.eventually import eventually
 from fakes.roles import make_primary, reign
 from fakes.status_pages import anything, filled, is_state, must_be
 
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Local time is UTC."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def test_unconfirmed() -> None:

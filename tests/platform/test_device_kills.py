@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.agents import UNBRAKED
+from fakes.background import Background
 from fakes.device_agents import DevicePair, device_pair
 from fakes.eventually import eventually
 from fakes.loop_device import needs_loops
@@ -27,32 +28,22 @@ SIZES = {"ext4": 48 << 20, "xfs": 320 << 20}
 DEADLINE, BUSY = 5.0, 10.0
 
 
-class SyncingWriter:
+class SyncingWriter(Background):
     """Writes and makes durable, all the time; ``longest``: what one write took at most, in seconds."""
 
     def __init__(self, root: Path) -> None:
+        super().__init__("writer")
         self.longest = 0.0
         self.written = 0
         self._root = root
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="writer")
 
-    def __enter__(self) -> SyncingWriter:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            began = time.monotonic()
-            with (self._root / f"f{self.written % 20}").open("wb") as file:
-                file.write(os.urandom(9_000))
-                os.fsync(file.fileno())
-            self.longest = max(self.longest, time.monotonic() - began)
-            self.written += 1
+    def turn(self) -> None:
+        began = time.monotonic()
+        with (self._root / f"f{self.written % 20}").open("wb") as file:
+            file.write(os.urandom(9_000))
+            os.fsync(file.fileno())
+        self.longest = max(self.longest, time.monotonic() - began)
+        self.written += 1
 
 
 def guard_of(agent: int) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from agent.capture.device.opened import aligned_memory, open_device
 from agent.capture.device.rhythm import RhythmLimits
 from agent.fs.thaw_guard import FreezeRoot, ThawGuard
 from agent.watch.blocks.choose import tracker_of
+from fakes.background import Background
 from fakes.device_station import DeviceStation, device_station, wait_for
 from fakes.loop_device import attached, sparse
 from fakes.loop_image import MAKERS, can_mount, run
@@ -62,35 +62,25 @@ def read_whole(path: str) -> bytes:
         device.close()
 
 
-class Scribbler:
+class Scribbler(Background):
     """Writes, syncs, removes and renames files until the block ends."""
 
     def __init__(self, root: Path, seed: int) -> None:
+        super().__init__("scribbler", 0.002)
         self._root = root
         self._chosen = random.Random(seed)
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="scribbler")
 
-    def __enter__(self) -> Scribbler:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _run(self) -> None:
+    def turn(self) -> None:
         chosen = self._chosen
-        while not self._ending.wait(0.002):
-            path = self._root / f"f{chosen.randrange(40)}"
-            if chosen.random() < 0.2:
-                path.unlink(missing_ok=True)
-                continue
-            with path.open("ab" if chosen.random() < 0.5 else "wb") as file:
-                file.write(chosen.randbytes(chosen.randrange(1, 30_000)))
-                if chosen.random() < 0.3:
-                    file.flush()
-                    os.fsync(file.fileno())
+        path = self._root / f"f{chosen.randrange(40)}"
+        if chosen.random() < 0.2:
+            path.unlink(missing_ok=True)
+            return
+        with path.open("ab" if chosen.random() < 0.5 else "wb") as file:
+            file.write(chosen.randbytes(chosen.randrange(1, 30_000)))
+            if chosen.random() < 0.3:
+                file.flush()
+                os.fsync(file.fileno())
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])

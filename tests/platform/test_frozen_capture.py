@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import random
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from agent.core.rows import key_of
 from agent.fs.thaw_guard import ThawGuard
 from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
+from fakes.background import Background
 from fakes.capture_fakes import RecordingOutlet, Station, Wiring, rebuilt, station, unequal
 from fakes.loop_image import can_mount, filesystem
 from fakes.storm import SystemCallStorm
@@ -71,25 +71,15 @@ class CopyingGuard:
             return  # the storm was there first
 
 
-class Busy:
+class Busy(Background):
     """Somebody who changes a tree until it is told to stop."""
 
     def __init__(self, root: Path, seed: int) -> None:
+        super().__init__("busy", 0.002)
         self._storm = SystemCallStorm(str(root), seed, limit=120)
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="busy")
 
-    def __enter__(self) -> Busy:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ending.wait(0.002):
-            self._storm.run(1)
+    def turn(self) -> None:
+        self._storm.run(1)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import random
@@ -19,23 +18,14 @@ import pytest
 
 from fakes.agents import REPOSITORY, Agent, pair
 from fakes.eventually import eventually
+from fakes.fuse import needs_fuse
 from fakes.trees import differences
-
-
-def has_fuse() -> bool:
-    """Whether anything can be mounted by it here."""
-    try:
-        ctypes.CDLL("libfuse3.so.3")
-    except OSError:
-        return False
-    return os.geteuid() == 0 and os.access("/dev/fuse", os.R_OK | os.W_OK)
-
 
 SHORT = (
     'history = "1s"\n[dataset.brake]\nwindow = "1s"\ndeleted = "100%"\nrewritten = "100%"\n'
     '[dataset.generations]\nkeep = { last = 1, hourly = 0, daily = 0, weekly = 0, monthly = 0 }\nimmutable_for = "1s"\n'
 )
-pytestmark = pytest.mark.skipif(not has_fuse(), reason="takes root, /dev/fuse and libfuse 3 (apt-get install fuse3)")
+pytestmark = needs_fuse
 
 
 @contextmanager

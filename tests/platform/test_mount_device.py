@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import random
 import signal
@@ -17,23 +16,12 @@ import pytest
 from agent.core.chunks import DEVICE_CHUNK
 from fakes.agents import REPOSITORY
 from fakes.eventually import eventually
+from fakes.fuse import needs_fuse
 from fakes.kept_device import KeptDeviceNode, some_image
 from fakes.loop_device import attached, needs_loops, sparse
 from fakes.loop_image import run
 
-
-def _has_fuse() -> bool:
-    try:
-        ctypes.CDLL("libfuse3.so.3")
-    except OSError:
-        return False
-    return os.access("/dev/fuse", os.R_OK | os.W_OK)
-
-
-pytestmark = [
-    needs_loops,
-    pytest.mark.skipif(not _has_fuse(), reason="takes /dev/fuse and libfuse 3 (apt-get install fuse3)"),
-]
+pytestmark = [needs_loops, needs_fuse]
 _SIZE = 48 << 20
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import shutil
@@ -16,22 +15,11 @@ from agent.fs.block_device import BlockPlaces, standing_on
 from agent.node.rehearsing.on_stage import PLACE, Probe, Stage
 from fakes.agents import REPOSITORY
 from fakes.eventually import eventually
+from fakes.fuse import needs_fuse
 from fakes.loop_device import attached, needs_loops, sparse
 from fakes.loop_image import run
 
-
-def _has_fuse() -> bool:
-    try:
-        ctypes.CDLL("libfuse3.so.3")
-    except OSError:
-        return False
-    return os.access("/dev/fuse", os.R_OK | os.W_OK)
-
-
-pytestmark = [
-    needs_loops,
-    pytest.mark.skipif(not _has_fuse(), reason="takes /dev/fuse and libfuse 3 (apt-get install fuse3)"),
-]
+pytestmark = [needs_loops, needs_fuse]
 _SIZE = 32 << 20
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath)}
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from fakes.device_agents import DevicePair, device_pair
 from fakes.eventually import eventually
-from fakes.failing_file import FailingDisk, failing_disk, needs_fuse
+from fakes.failing_file import FailingDisk, failing_disk
+from fakes.fuse import needs_fuse
 from fakes.loop_device import needs_loops, sparse
 
 pytestmark = [needs_loops, needs_fuse]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,17 +12,7 @@ from fakes.device_agents import device_pair
 from fakes.status_pages import is_state, must_be
 from fakes.written_disk import needs_tracepoints
 
-pytestmark = needs_tracepoints
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Local time is UTC."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = [needs_tracepoints, pytest.mark.usefixtures("utc")]
 
 
 def test_untracked() -> None:

@@ -22,6 +22,7 @@ import pytest
 from agent.core.errors import HikaeError
 from agent.fs.freezing import FIFREEZE, FITHAW, thaw_marked
 from agent.fs.thaw_guard import MARK, FreezeFailed, GuardLimits, ThawGuard, thaw_what_was_left
+from fakes.background import Background
 from fakes.eventually import eventually
 from fakes.loop_image import can_mount, filesystem
 
@@ -71,31 +72,21 @@ def is_frozen(root: Path) -> bool:
     return False
 
 
-class Writer:
+class Writer(Background):
     """Writes files and makes them durable, all the time; ``longest``: the longest that one took, in seconds."""
 
     def __init__(self, root: Path) -> None:
+        super().__init__("writer")
         self.longest = 0.0
         self.written = 0
         self._root = root
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="writer")
 
-    def __enter__(self) -> Writer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            began = time.monotonic()
-            path = self._root / f"f{self.written % 50}"
-            path.write_bytes(os.urandom(20_000))
-            self.longest = max(self.longest, time.monotonic() - began)
-            self.written += 1
+    def turn(self) -> None:
+        began = time.monotonic()
+        path = self._root / f"f{self.written % 50}"
+        path.write_bytes(os.urandom(20_000))
+        self.longest = max(self.longest, time.monotonic() - began)
+        self.written += 1
 
 
 def test_stands_still_within(root: Path, tmp_path: Path) -> None:

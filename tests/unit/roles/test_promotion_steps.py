@@ -14,6 +14,7 @@ from agent.status.promotion import Gate
 from agent.steps.hooks import HookResult
 from agent.steps.record import StepsRecord
 from agent.steps.runner import StepsRunner
+from fakes.ended_steps import EndedSteps
 
 NAMES = [step.name for step in TABLE]
 WANTED = WantedPromotion("web", "alpha burns", "eve", "root", lost=("a",))
@@ -25,26 +26,14 @@ HALF = Gate("consistent", False, "half", "whole", 7, "wait", or_moment=True)
 GONE = Gate("hold", False, "its directory is gone", "none", 7, "put it back")
 
 
-class World:
-    """Satisfies ``PromotionWorld``: what was done, and the step in which everything ends once, before or after it was done."""
+class World(EndedSteps):
+    """Satisfies ``PromotionWorld``."""
 
     def __init__(self, ends_in: str = "", *, after: bool = False) -> None:
-        self.done: list[str] = []
+        super().__init__("promote", ends_in, after=after)
         #: Each look at the gates takes the next; the last stays.
         self.seen: list[tuple[Gate, ...]] = [(MET,)]
-        self.failure: dict[str, Exception] = {}
         self._number: int | None = None
-        self._ends_in, self._after = ends_in, after
-
-    def _do(self, step: str) -> None:
-        ends, self._ends_in = (step == self._ends_in), "" if step == self._ends_in else self._ends_in
-        if ends and not self._after:
-            raise CalledOff("promote", "web", "the agent stops")
-        if step in self.failure:
-            raise self.failure[step]
-        self.done.append(step)
-        if ends:
-            raise CalledOff("promote", "web", "the agent stops")
 
     def gates(self) -> tuple[Gate, ...]:
         """See ``PromotionWorld``, as all below."""

@@ -14,29 +14,18 @@ from agent.roles.rollback.steps import KIND, RECORD, TABLE, WantedRollback, want
 from agent.steps.hooks import HookResult
 from agent.steps.record import StepsRecord
 from agent.steps.runner import StepsRunner
+from fakes.ended_steps import EndedSteps
 
 WANTED = WantedRollback("web", "beta", "20261122T031500Z", "", b"d" * 32, "generation 20261122T031500Z")
 NAMES = [step.name for step in TABLE]
 
 
-class World:
-    """Satisfies ``RollbackWorld``: what was done, and the step in which everything ends once, before or after it was done."""
+class World(EndedSteps):
+    """Satisfies ``RollbackWorld``."""
 
     def __init__(self, ends_in: str = "", *, after: bool = False) -> None:
-        self.done: list[str] = []
+        super().__init__("roll back", ends_in, after=after)
         self.writing: list[Writer] = []
-        self.failure: dict[str, Exception] = {}
-        self._ends_in, self._after = ends_in, after
-
-    def _do(self, step: str) -> None:
-        ends, self._ends_in = (step == self._ends_in), "" if step == self._ends_in else self._ends_in
-        if ends and not self._after:
-            raise CalledOff("roll back", "web", "the agent stops")
-        if step in self.failure:
-            raise self.failure[step]
-        self.done.append(step)
-        if ends:
-            raise CalledOff("roll back", "web", "the agent stops")
 
     def run_hook(self, name: str) -> HookResult:
         """See ``RollbackWorld``, as all below."""

@@ -35,6 +35,7 @@ from agent.roles.switchover.taking_over import require_followed, require_whole
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import StepsRunner
+from fakes.ended_steps import EndedSteps
 
 WANTED = WantedSwitchover("web", "beta", reason="a new kernel")
 REIGN = Epoch(2, "beta", b"t" * 16)
@@ -44,25 +45,13 @@ TOLD = NAMES[:-1]
 BEFORE = NAMES[: NAMES.index("hand-over")]
 
 
-class World:
-    """Satisfies ``SwitchoverWorld``: what was done, and the step in which everything ends once, before or after it was done."""
+class World(EndedSteps):
+    """Satisfies ``SwitchoverWorld``."""
 
     def __init__(self, ends_in: str = "", *, after: bool = False) -> None:
-        self.done: list[str] = []
+        super().__init__("switch over", ends_in, after=after)
         self.writing: list[Writer] = []
         self.missed = False
-        self.failure: dict[str, Exception] = {}
-        self._ends_in, self._after = ends_in, after
-
-    def _do(self, step: str) -> None:
-        ends, self._ends_in = (step == self._ends_in), "" if step == self._ends_in else self._ends_in
-        if ends and not self._after:
-            raise CalledOff("switch over", "web", "the agent stops")
-        if step in self.failure:
-            raise self.failure[step]
-        self.done.append(step)
-        if ends:
-            raise CalledOff("switch over", "web", "the agent stops")
 
     def run_hook(self, name: str) -> HookResult:
         """See ``SwitchoverWorld``, as all below."""

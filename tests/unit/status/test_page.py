@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from typing import Any
@@ -26,15 +24,7 @@ from agent.status.published import status_json
 from agent.status.state import Role
 from fakes.api_fakes import MINUTE, NOW, a_dataset, a_node, a_peer, a_problem
 
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Local time is UTC, so that texts are known."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def lines(facts: NodeFacts, width: int = 80) -> list[str]:

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
-import click
 import pytest
 
 from agent.cli.context import Context
 from agent.cli.main import main
 from agent.core.errors import Exit
 from fakes.api_fakes import FakeControls
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Answers so; None: there is nobody."""
-
-    answer: bool | None
-
-    def can_be_asked(self) -> bool:
-        """See ``Person``."""
-        return self.answer is not None
-
-    def agrees(self, text: str) -> bool:
-        """See ``Person``."""
-        click.echo(text, err=True)
-        return bool(self.answer)
+from fakes.cli_person import FakePerson
 
 
 def _typed(controls: FakeControls, answer: bool | None, *arguments: str) -> int:
-    return main(("rollback", "web", *arguments), Context(connect=lambda _: controls, person=Asked(answer)))
+    return main(("rollback", "web", *arguments), Context(connect=lambda _: controls, person=FakePerson(answer)))
 
 
 def _asked(controls: FakeControls) -> list[tuple[object, ...]]:
