@@ -18,9 +18,12 @@ from agent.core.problem_codes import (
     DIGEST_DIFFERS,
     DISCONNECTED,
     DISK_RESERVE,
+    KIND_DIFFERS,
     NOT_PRIMARY,
     NOT_STANDBY,
     PROTOCOL,
+    UNKNOWN_DATASET,
+    VERSION,
 )
 from agent.stream.footing import LineageBroken
 from agent.stream.messages import Answers, Batch, Welcome
@@ -40,6 +43,8 @@ _STEADY = 60.0
 #: A call that has lasted so long, in seconds, shows that the link is back.
 _BACK = 1.0
 _TICK = 1.0
+#: What a peer that welcomes a call has taken back: the link is lost, or it takes no call for the dataset.
+_ENDED_BY_A_WELCOME = frozenset({DISCONNECTED, BUSY, KIND_DIFFERS, NOT_PRIMARY, NOT_STANDBY, UNKNOWN_DATASET, VERSION})
 
 
 class Transport(Protocol):
@@ -181,8 +186,8 @@ class Link:
         )
 
     def _is_back(self, connected: bool) -> bool:
-        """Whether the last call was lost by the link alone, and this one has lasted for a moment."""
-        lost = self._error is not None and self._error.code == DISCONNECTED
+        """Whether the last call was lost by the link alone, or never welcomed, and this one has lasted for a moment."""
+        lost = self._error is not None and self._error.code in _ENDED_BY_A_WELCOME
         return lost and connected and self._clock.monotonic() - self._began > _BACK
 
     def _remember(self, sender: Sender | None) -> None:

@@ -15,8 +15,9 @@ from agent.config.values import Limit, Limits
 from agent.core.clock import ManualClock, SystemClock
 from agent.core.errors import HikaeError, Unreachable, WireError
 from agent.core.ids import NOTHING, CommitNumber
+from agent.core.problem_codes import BUSY, DIGEST_DIFFERS, UNKNOWN_DATASET
 from agent.stream.footing import LineageBroken
-from agent.stream.messages import CREDIT, VERSION, Answers, Batch, Hello, Welcome
+from agent.stream.messages import CREDIT, VERSION, Answers, Batch, Hello, Refuse, Welcome
 from agent.stream.position import Level, PositionBoard
 from agent.stream.sending.link import Dialling, Link
 from agent.stream.sending.pace import Pace
@@ -132,13 +133,16 @@ class Once:
     ("failure", "told_after_two_seconds"),
     [
         (Unreachable("reach the peer", "beta", "nothing listens", "start it"), False),
+        (RefusedByPeer("beta", Refuse(BUSY, "web is not open there now", "")), False),
+        (RefusedByPeer("beta", Refuse(UNKNOWN_DATASET, "there is no web", "")), False),
+        (RefusedByPeer("beta", Refuse(DIGEST_DIFFERS, "it comes out otherwise", "")), True),
         (WireError("replicate", "beta", "what it says cannot be", "upgrade it"), True),
     ],
 )
 def test_an_old_failure_is_no_news_in_a_call_that_lasts(
     primary: Primary, secondary: Secondary, failure: HikaeError, told_after_two_seconds: bool
 ) -> None:
-    """A peer whose hours are closed does not stream: a lost link is told until it is back, other failures for a minute."""
+    """A peer whose hours are closed does not stream: what its welcome ends is told until then, other failures for a minute."""
     clock = ManualClock()
     closed = Limits(first_sync=(Limit((0, 1), None),))
     pace = Pace(lambda: closed, lambda: True, clock, lambda _: NOON)
