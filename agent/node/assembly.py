@@ -111,7 +111,7 @@ class Node:
         asked = PeerDoor(self._door, moments, self._identities, clock, allowed)
         health = HealthDoor(self._serves, self._identities, clock)
         self._server = GrpcServer(
-            settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed, asked=asked, health=health
+            settings.node.listen, self._identities, _Desk(self), Seats(), clock, allowed, beside=(asked, health)
         )
         self._open = ExitStack()
 

@@ -4,7 +4,7 @@ bounded."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from agent.core.clock import Clock
 from agent.core.errors import HikaeError
 from agent.rpc import connections
+from agent.rpc.door_beside import ServesCall
 from agent.rpc.tls import Identities, presented
 from agent.rpc.wire.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from agent.status.text import shown
@@ -64,6 +65,11 @@ class HealthDoor:
         self._callers: set[_Caller] = set()
 
     @property
+    def methods(self) -> Mapping[str, ServesCall]:
+        """Its calls, by gRPC's name of the method."""
+        return {CHECK: self.check, WATCH: self.watch}
+
+    @property
     def threads(self) -> int:
         """How many calls there may be at once."""
         return self._limits.calls
@@ -72,6 +78,9 @@ class HealthDoor:
         """Address and port of those that are served."""
         with self._lock:
             return {caller.came_from for caller in self._callers}
+
+    def allow(self, peers: Collection[str]) -> None:
+        """Who may ask has a good certificate, whether it is a configured peer or not."""
 
     def tick(self) -> None:
         """Once a second: whoever asks for nothing is cut off."""

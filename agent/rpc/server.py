@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 import grpc
@@ -15,8 +15,7 @@ from agent.core.errors import HikaeError, Refused
 from agent.rpc import connections
 from agent.rpc.client import KEEPALIVE, METHOD, SIZES
 from agent.rpc.codec import decode_batch, encode_answers
-from agent.rpc.health_door import CHECK, WATCH, HealthDoor
-from agent.rpc.peers.peer_door import ASK, READ, PeerDoor
+from agent.rpc.door_beside import DoorBeside, ServesCall
 from agent.rpc.short_messages import Unpacking
 from agent.rpc.tls import RECHECK_SECONDS, Identities, presented, server_credentials
 from agent.rpc.workers import Workers
@@ -47,7 +46,7 @@ _OPTIONS = (
 
 
 class GrpcServer:
-    """Serves replication at one address, and beside it what ``asked`` and ``health`` serve. ``allowed``: how many calls each
+    """Serves replication at one address, and beside it what the doors of ``beside`` do. ``allowed``: how many calls each
     configured peer may have open, until :meth:`allow` says otherwise; nobody else has any."""
 
     def __init__(
@@ -59,8 +58,7 @@ class GrpcServer:
         clock: Clock,
         allowed: Mapping[str, int],
         recheck: float = RECHECK_SECONDS,
-        asked: PeerDoor | None = None,
-        health: HealthDoor | None = None,
+        beside: Sequence[DoorBeside] = (),
     ) -> None:
         self.port = 0
         self._listen = listen
@@ -70,8 +68,7 @@ class GrpcServer:
         self._clock = clock
         self._peers = PeerSeats(allowed)
         self._recheck = recheck
-        self._asked = asked
-        self._health = health
+        self._beside = beside
         self._lock = threading.Lock()
         #: Of each call: whose it is, and from where it came.
         self._serving: dict[Intake, tuple[str, tuple[str, int]]] = {}
@@ -95,11 +92,9 @@ class GrpcServer:
         most = max(workers, _CALLS) + _WAITING
         # gRPC does nothing with its pool but submit; the type that it declares is narrower.
         server = grpc.server(pool, options=options, maximum_concurrent_rpcs=most)  # type: ignore[arg-type]
-        served = {METHOD: self._replicate}
-        if self._asked is not None:
-            served |= {ASK: self._asked.ask, READ: self._asked.read}
-        if self._health is not None:
-            served |= {CHECK: self._health.check, WATCH: self._health.watch}
+        served: dict[str, ServesCall] = {METHOD: self._replicate}
+        for door in self._beside:
+            served |= door.methods
         server.add_generic_rpc_handlers((_Handler(served),))
         try:
             self.port = server.add_secure_port(self._listen, credentials)
@@ -116,8 +111,8 @@ class GrpcServer:
         """From now on each of these peers may have so many calls open. Calls of peers that are none any more end; those of the
         others go on. Any thread."""
         self._peers.allow(allowed)
-        if self._asked is not None:
-            self._asked.allow(allowed)
+        for door in self._beside:
+            door.allow(allowed)
         pool = self._pool
         if pool is not None:
             pool.allow(self._threads())
@@ -127,27 +122,21 @@ class GrpcServer:
                     intake.leave()
 
     def _threads(self) -> int:
-        asked = 0 if self._asked is None else self._asked.threads
-        health = 0 if self._health is None else self._health.threads
-        return self._peers.total + asked + health + _REFUSING
+        return self._peers.total + sum(door.threads for door in self._beside) + _REFUSING
 
     def tick(self) -> None:
         """Once a second: listens where it could not yet, and shuts connections that are too many for one address. Raises
         ``Refused`` as ``start`` does."""
-        if self._asked is not None:
-            self._asked.tick()
-        if self._health is not None:
-            self._health.tick()
+        for door in self._beside:
+            door.tick()
         if self._server is None and not self._stopped:
             self.start()
         if not self.port or not connections.crowded():
             return
         with self._lock:
             calling = {came_from for _, came_from in self._serving.values()}
-        if self._asked is not None:
-            calling |= self._asked.calling()
-        if self._health is not None:
-            calling |= self._health.calling()
+        for door in self._beside:
+            calling |= door.calling()
         for one in connections.surplus(connections.accepted(self.port), calling):
             connections.shut(one, self.port)
 
@@ -157,10 +146,8 @@ class GrpcServer:
         with self._lock:
             for intake in self._serving:
                 intake.leave()
-        if self._asked is not None:
-            self._asked.leave()
-        if self._health is not None:
-            self._health.leave()
+        for door in self._beside:
+            door.leave()
         if self._server is not None and self._pool is not None:
             self._server.stop(grace).wait()
             self._pool.shutdown()
@@ -222,14 +209,10 @@ class GrpcServer:
         return (dataclasses.replace(first, certificate=certificate, proof=proof), *answers[1:])
 
 
-#: What serves one call.
-_Serving = Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]
-
-
 class _Handler(grpc.GenericRpcHandler):
     """Bytes in, bytes out: decoding is ours, so that what is wrong with a message can be said to its sender."""
 
-    def __init__(self, served: Mapping[str, _Serving]) -> None:
+    def __init__(self, served: Mapping[str, ServesCall]) -> None:
         self._methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             method: grpc.stream_stream_rpc_method_handler(serve) for method, serve in served.items()
         }

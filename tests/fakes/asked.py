@@ -76,7 +76,9 @@ class Answering:
         self.door = PeerDoor(desk, moments or NoMoments(), identities, clock, peers, limits=limits, recheck=0.05)
         self._secondary = Secondary(directory)
         allowed = dict.fromkeys(peers, 1)
-        self.server = GrpcServer("127.0.0.1:0", identities, self._secondary, Seats(), CLOCK, allowed, asked=self.door)
+        self.server = GrpcServer(
+            "127.0.0.1:0", identities, self._secondary, Seats(), CLOCK, allowed, beside=(self.door,)
+        )
 
     def __enter__(self) -> Answering:
         self.server.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from agent.core.errors import HikaeError
 from agent.core.forwarded import Forwarded, ForwardedDesk
 from agent.generations.afar import PeersMoments
 from agent.rpc import connections
+from agent.rpc.door_beside import ServesCall
 from agent.rpc.peers.asked_work import AskedWork
 from agent.rpc.peers.moment_codec import Opening, decode_request, encode_found, encode_moment_failure
 from agent.rpc.peers.moment_serving import answers_of
@@ -84,6 +85,11 @@ class PeerDoor:
         self._seats = PeerSeats(self._each(peers))
         self._lock = threading.Lock()
         self._calls: set[_Call] = set()
+
+    @property
+    def methods(self) -> Mapping[str, ServesCall]:
+        """Its calls, by gRPC's name of the method."""
+        return {ASK: self.ask, READ: self.read}
 
     @property
     def threads(self) -> int:
