@@ -220,9 +220,9 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             seeds=100,
         ),
         "scattered-writes": Part(
-            "an hour of scattered writes to a device: the wire carries at most 1.5 times the pages that changed",
+            "58 minutes of scattered writes to a device: the wire carries at most 1.5 times the pages that changed",
             ("tests/soak/test_scattered_writes.py", "-s"),
-            seeds=60,
+            seeds=58,
         ),
         "pressure": Part(
             "a first copy of a device leaves stress-ng nine tenths of its rate, and is back ten seconds after",

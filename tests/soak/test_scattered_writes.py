@@ -6,6 +6,7 @@ import mmap
 import os
 import random
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -40,16 +41,15 @@ def _fill(file: Path, chance: random.Random) -> None:
 
 def _scatter(file: Path, chance: random.Random) -> int:
     """Write random pages past the page cache, evenly spread; how many."""
-    ticks, written = threading.Event(), 0
+    tick, written, began = threading.Event(), 0, time.monotonic()
     fd = os.open(file, os.O_WRONLY | os.O_DIRECT)
     try:
         with mmap.mmap(-1, _PAGE) as page:
-            for _ in range(MINUTES * 60):
-                for _ in range(RATE):
-                    page[:] = chance.randbytes(_PAGE)
-                    os.pwritev(fd, [page], chance.randrange(_FILE // _PAGE) * _PAGE)
-                    written += 1
-                    ticks.wait(1 / RATE)
+            while (passed := time.monotonic() - began) < MINUTES * 60:
+                page[:] = chance.randbytes(_PAGE)
+                os.pwritev(fd, [page], chance.randrange(_FILE // _PAGE) * _PAGE)
+                written += 1
+                tick.wait(max(0.0, written / RATE - passed))
     finally:
         os.close(fd)
     return written

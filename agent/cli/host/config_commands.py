@@ -117,11 +117,18 @@ def _beside_own_state(settings: Settings) -> Iterator[str]:
 
 
 def _on_one_filesystem(one: str, other: str) -> bool:
-    """Whether two directories lie on one filesystem, as far as both are there."""
+    """Whether two directories lie on one filesystem, or would if they were made."""
     try:
-        return os.stat(one).st_dev == os.stat(other).st_dev
+        return os.stat(_nearest(one)).st_dev == os.stat(_nearest(other)).st_dev
     except OSError:
         return False
+
+
+def _nearest(directory: str) -> str:
+    """The directory, or what of the way to it is there."""
+    while not os.path.exists(directory):
+        directory = os.path.dirname(directory)
+    return directory
 
 
 def _starting_at_boot(settings: Settings) -> Iterator[str]:

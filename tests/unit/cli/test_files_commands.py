@@ -51,6 +51,19 @@ def test_a_good_configuration(tmp_path: Path, keys: Path, capfd: Captured) -> No
     assert "web" == json.loads(capfd.readouterr().out)["datasets"][0]["name"]
 
 
+@pytest.mark.parametrize(("primary", "warned"), [("beta", True), ("alpha", False)])
+def test_a_standbys_image_beside_the_agents_state(
+    tmp_path: Path, keys: Path, capfd: Captured, primary: str, warned: bool
+) -> None:
+    """It would fill the disk of the state, and is warned of; a primary's image takes what it takes."""
+    standby = "alpha" if primary == "beta" else "beta"
+    disk = f'kind = "device"\npath = "{tmp_path}/disk.img"\nprimary = "{primary}"\nstandby = ["{standby}"]\n'
+    file = a_config(tmp_path, keys, f'[[dataset]]\nname = "disk"\n{disk}')
+    assert 0 == main(["--config", file, "config", "check", "--json"])
+    warnings = json.loads(capfd.readouterr().out)["warnings"]
+    assert warned == any("dataset[disk].path: the standby's image lies on the filesystem" in one for one in warnings)
+
+
 def test_mistakes_are_78_one_a_line(tmp_path: Path, keys: Path, capfd: Captured) -> None:
     """Every mistake has its line on stderr."""
     file = a_config(tmp_path, keys, 'colour = "red"\nquiesce = "often"\n')
