@@ -7,7 +7,7 @@ rest ten times as long as the last one took before he is heard again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -36,16 +36,32 @@ class DeskLimits:
     moment: MomentLimits = field(default_factory=MomentLimits)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What came of a moment, and for how many seconds it went on."""
+
+    stood: Mapping[str, StoodStill]
+    failure: HikaeError | None = None
+    took: float = 0.0
+
+
 @dataclass(slots=True)
 class _Gathering:
-    """One moment: who asked for it so far. ``void``: why there will be none."""
+    """One moment: who asked for it so far. ``void``: why there will be none; ``runs``: nobody joins it any more; ``ended``: there
+    is one, or why not."""
 
     peer: str
     together: Together
     asked: dict[str, tuple[AskBarrier, Told]] = field(default_factory=dict)
     void: str = ""
     runs: bool = False
+    ended: _Ended | None = None
     thread: threading.Thread | None = None
+
+    def waits_for(self, group: str) -> bool:
+        """Whether a moment of this group that begins now is one for it."""
+        is_whole = self.asked.keys() == set(self.together.datasets)
+        return is_whole and self.together.group == group and self.ended is None and not self.void
 
 
 class GroupDesk:
@@ -67,6 +83,8 @@ class GroupDesk:
         self._condition = threading.Condition()
         self._sources: dict[str, GroupSource] = {}
         self._gathering: dict[tuple[str, str], _Gathering] = {}
+        #: By group, those whom the moment that goes on is for.
+        self._under_way: dict[str, list[_Gathering]] = {}
         self._rests_until: dict[tuple[str, str], float] = {}
 
     def enter(self, source: GroupSource) -> None:
@@ -136,20 +154,48 @@ class GroupDesk:
     # --- the moment
 
     def _run(self, key: tuple[str, str], one: _Gathering) -> None:
-        began = self._clock.monotonic()
         try:
             sources = self._gathered(one)
-            stood, failure = self._reach(one, sources), None
+            ended = self._shared(one) or self._led(one, sources)
         except HikaeError as error:
-            stood, failure = {}, error
+            ended = _Ended({}, error)
         finally:
             with self._condition:
-                took = self._clock.monotonic() - began
-                rests = max(self._limits.least, self._limits.rest * took)
-                self._rests_until[key] = self._clock.monotonic() + rests
                 self._gathering.pop(key, None)
+        with self._condition:
+            rests = max(self._limits.least, self._limits.rest * ended.took)
+            self._rests_until[key] = self._clock.monotonic() + rests
         for name, (ask, told) in one.asked.items():
-            told(_failure(ask, failure) if failure is not None else _answer(ask, stood[name]))
+            told(_failure(ask, ended.failure) if ended.failure is not None else _answer(ask, ended.stood[name]))
+
+    def _shared(self, one: _Gathering) -> _Ended | None:
+        """Wait until no other moment of the group goes on; what came of one that another peer waited for too, where that began
+        after this one was asked for. Raises ``TryAgain``."""
+        group = one.together.group
+        with self._condition:
+            self._condition.wait_for(lambda: one.void or one.ended is not None or group not in self._under_way)
+            if one.ended is None and not one.void:
+                self._under_way[group] = [each for each in self._gathering.values() if each.waits_for(group)]
+        if one.ended is None:
+            self._require_wanted(one)
+        return one.ended
+
+    def _led(self, one: _Gathering, sources: Sequence[GroupSource]) -> _Ended:
+        """One moment for all who wait for it."""
+        began = self._clock.monotonic()
+        ended = _Ended(
+            {}, TryAgain(_OPERATION, one.together.group, "it came to no end", "see the journal of the agent")
+        )
+        try:
+            ended = _Ended(self._reach(one, sources), took=self._clock.monotonic() - began)
+        except HikaeError as error:
+            ended = _Ended({}, error, self._clock.monotonic() - began)
+        finally:
+            with self._condition:
+                for each in self._under_way.pop(one.together.group):
+                    each.ended = ended
+                self._condition.notify_all()
+        return ended
 
     def _gathered(self, one: _Gathering) -> list[GroupSource]:
         """The sources, once each was asked for, in the order of the configuration. Raises ``TryAgain``."""

@@ -30,7 +30,7 @@ _OPERATION = "take one moment of the group"
 _STEP = 0.2
 _ONCE = StandstillLimits(tries=1)
 #: What no second try mends.
-_FINAL = (CannotFreeze, NotPermitted, CalledOff, Refused)
+_FINAL = (CannotFreeze, NotPermitted, Refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,10 @@ class GroupMoment:
 
 def _of(name: str, asked: Standstill, error: HikaeError) -> HikaeError:
     """Why one of them has no commit of the moment."""
-    if isinstance(error, CalledOff) or not isinstance(error, TryAgain):
+    if isinstance(error, CalledOff):
+        # Another moment took its place, or capture ended, which the next try tells.
+        return TryAgain(_OPERATION, name, f"{name}: {error.reason}", error.remedy)
+    if not isinstance(error, TryAgain):
         return type(error)(_OPERATION, name, error.reason, error.remedy)
     return TryAgain(_OPERATION, name, f"{name}: {asked.why_again}", "it is tried again")
 

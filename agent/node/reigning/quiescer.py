@@ -211,11 +211,16 @@ class Quiescer:
         dataset = self._source.dataset()
         attempt = _Attempt(self._source, still_wanted)
         if not self.is_stopped and (not quiesce or dataset.quiesce == "none"):
-            return attempt.without_hooks() if self._source.always else self._plain.reach(quiesce, still_wanted)
+            return self._unasked(attempt) if self._source.always else self._plain.reach(quiesce, still_wanted)
         with self._lock:
             if self.is_stopped:
                 return self._stopped(attempt)
             return self._hooked(attempt)
+
+    def _unasked(self, attempt: _Attempt) -> StoodStill:
+        """A moment that is one anyhow, after any other that was asked for before: a pump has one in hand."""
+        with self._lock:
+            return attempt.without_hooks()
 
     def around(self, captured: Callable[[Quiesced], StoodStill], still_wanted: Callable[[], None]) -> StoodStill:
         """``captured``, which captures this source with others, between ``before_freeze`` and ``after_thaw``; it is told how far

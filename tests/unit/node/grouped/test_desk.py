@@ -36,16 +36,21 @@ class FakeMoment:
 
     failure: Refused | None = None
     gate: threading.Event = field(default_factory=threading.Event)
+    begun: int = 0
     sources: queue.Queue[list[str]] = field(default_factory=queue.Queue)
 
     def reach(self, wanted: GroupMoment) -> dict[str, StoodStill]:
         names = [one.name for one in wanted.sources]
+        self.begun += 1
         self.sources.put(names)
         while not self.gate.wait(0.02):
             wanted.still_wanted()
         if self.failure is not None:
             raise self.failure
-        return {name: StoodStill(number(at), Quiesced.CRASH, 7, ("said",)) for at, name in enumerate(names, 1)}
+        return {
+            name: StoodStill(number(at + 10 * (self.begun - 1)), Quiesced.CRASH, 7, ("said",))
+            for at, name in enumerate(names, 1)
+        }
 
 
 @dataclass
@@ -69,6 +74,11 @@ class Asked:
     def ask(self, name: str, together: Together = BOTH, id: int = 1, peer: str = "beta") -> None:
         """As a peer does in a dataset's call."""
         self.desk.begin(name, peer, AskBarrier(id, True, together), lambda said: self.told.put((name, said)))
+
+    def ask_all(self, peer: str, moment: str) -> None:
+        """As a peer does in the calls of both."""
+        for name in BOTH.datasets:
+            self.ask(name, Together("shop", moment, BOTH.datasets), peer=peer)
 
     def answer(self) -> tuple[str, BarrierReached]:
         """The next one that is told."""
@@ -162,3 +172,19 @@ def test_one_moment_at_a_time_and_rest_afterwards() -> None:
     for name in ("web", "disk"):
         asked.ask(name, second)
     assert ["m2", "m2"] == [asked.answer()[1].moment for _ in range(2)]
+
+
+def test_peers_that_wait_share_the_next_moment() -> None:
+    """One goes on at a time; who asked while it did is given the one after it, and none that had begun before."""
+    asked = Asked()
+    asked.ask_all("beta", "m1")
+    asked.moment.sources.get(timeout=60)
+    for peer in ("gamma", "delta"):
+        asked.ask_all(peer, f"of {peer}")
+    asked.moment.gate.set()
+    answers = [asked.answer()[1] for _ in range(6)]
+    commits = {one.moment: set[int]() for one in answers}
+    for one in answers:
+        commits[one.moment].add(one.number)
+    first, second = {number(1), number(2)}, {number(11), number(12)}
+    assert ({"m1": first, "of gamma": second, "of delta": second}, 2) == (commits, asked.moment.begun)

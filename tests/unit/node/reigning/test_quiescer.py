@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from agent.config.values import Dataset, Hook, Hooks
 from agent.core.clock import SystemClock
 from agent.core.commit import Quiesced
 from agent.core.errors import HikaeError, Refused, TryAgain
+from agent.core.ids import NOTHING
 from agent.fs.thaw_guard import FreezeFailed
 from agent.generations.quiescing import StoodStill
 from agent.node.reigning.offline import RECORD as OFFLINE_RECORD
@@ -24,7 +26,7 @@ from agent.node.reigning.offline import Offline, OfflineWork
 from agent.node.reigning.quiescer import RECORD, QuiescedSource, Quiescer
 from agent.steps.hooks import HookFailed
 from agent.steps.record import StepsRecord, write_steps
-from fakes.capture_fakes import Station, station
+from fakes.capture_fakes import WAIT, Station, station
 from fakes.eventually import eventually
 
 
@@ -313,3 +315,27 @@ def test_offline_an_agent_that_ended_in_the_middle(primary: Primary, doing: str)
     eventually(lambda: primary.called() == ["start"])
     made.close()
     assert not (primary.place / OFFLINE_RECORD).exists()
+
+
+def test_what_stands_still_anyhow_waits_for_the_moment_of_its_group(primary: Primary) -> None:
+    """A pump has one moment in hand: neither takes the place of the other."""
+    quiescer = Quiescer(replace(primary.source(), always=True), primary.place, SystemClock())
+    ended: list[str] = []
+
+    def by_itself() -> None:
+        quiescer.reach(False, lambda: None)
+        ended.append("alone")
+
+    alone = threading.Thread(target=by_itself)
+
+    def captured(_ready: Quiesced) -> StoodStill:
+        alone.start()
+        # As long as it takes to have several moments by itself, if it were not waiting.
+        for _ in range(3):
+            primary.made.pump.stand_still(primary.guard, "root").wait(WAIT)
+        ended.append("together")
+        return StoodStill(NOTHING)
+
+    quiescer.around(captured, lambda: None)
+    alone.join(WAIT)
+    assert ["together", "alone"] == ended
