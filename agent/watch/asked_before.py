@@ -28,6 +28,8 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _OBJECT = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 #: Milliseconds after which it is asked whether all is over.
 _LOOK_MS = 1000
+#: Seconds for which what is opened may gather: who asks of a million files opens them himself.
+_GATHERS = 0.05
 _GONE = (errno.ESTALE, errno.ENOENT)
 #: So many objects may be opened until the end, some 100 bytes each; and so many records may wait in the kernel, as many.
 MOST, MOST_QUEUED = 200_000, 1_000_000
@@ -139,8 +141,10 @@ class AskedBefore:
         poll.register(self._fd, select.POLLIN)
         while not (self._void or self._ending.is_set() or self._over()):
             if poll.poll(_LOOK_MS):
+                self._ending.wait(_GATHERS)
                 with self._lock:
-                    self._take()
+                    while self._take():
+                        pass
         with self._lock:
             self._void = True
             self._handles.clear()
