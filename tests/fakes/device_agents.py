@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from agent.core.errors import Refused
+from agent.watch.blocks.choose import leftovers_removed
 from fakes.agents import UNBRAKED, Agent, Fleet, Shared
 from fakes.eventually import eventually
 from fakes.loop_device import attached, sparse
@@ -93,6 +94,9 @@ def device_pair(
             finally:
                 for agent in made.agents:
                     agent.kill()
+                    if agent.state.is_dir():
+                        # One that ended in order has the kernel note on, for its next start.
+                        leftovers_removed(agent.state, ())
                 for where in base.glob("at-*"):
                     if os.path.ismount(where):
                         run("umount", str(where))

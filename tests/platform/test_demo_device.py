@@ -12,6 +12,7 @@ import pytest
 
 from agent.cli.demo.disks import require_disks
 from agent.core.errors import NotPermitted
+from agent.watch.blocks.tracefs import tracefs_place
 from fakes.agents import REPOSITORY
 from fakes.loop_device import needs_loops
 
@@ -29,14 +30,22 @@ def demo(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @needs_loops
 def test_all_of_it(tmpfs_dir: Path) -> None:
     """The disks are equal bit for bit, what was brought back is what was there, and nothing is left of it all."""
+    before = set(_traces())
     done = demo(tmpfs_dir, "--json")
     assert 0 == done.returncode, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     wanted = {"identical": True, "restored_identical": True, "promoted": True, "lost_changes": 0, "generations": 1}
     assert wanted == {key: found[key] for key in wanted}
+    assert [] == [name for name in _traces() if name not in before and name.endswith("-demo")]
     assert ([], False) == (os.listdir(tmpfs_dir), str(tmpfs_dir) in Path("/proc/self/mountinfo").read_text())
     steps = ("compare        the two disks", "promote", "rejoin", "alpha is the primary again")
     assert ([], 3) == ([step for step in steps if step not in done.stderr], done.stderr.count("equal bit for bit"))
+
+
+def _traces() -> list[str]:
+    """The trace instances of this machine; other tests have theirs."""
+    place = tracefs_place() / "instances"
+    return os.listdir(place) if place.is_dir() else []
 
 
 def test_a_tree_of_yours_is_no_disk(tmpfs_dir: Path) -> None:

@@ -37,6 +37,11 @@ class Agent:
     program: str = sys.executable
     process: subprocess.Popen[bytes] | None = field(default=None)
 
+    @property
+    def state(self) -> Path:
+        """Its state directory, once it was started."""
+        return self.config.with_name(f"{self.name}-state")
+
     def start(self) -> None:
         """Start it; whether it works shows when it is asked something."""
         with self.log.open("ab") as log:
@@ -126,7 +131,7 @@ def prepare(base: Path, dataset: str) -> tuple[Agent, Agent]:
 def _config(base: Path, node: Agent, port: int, peers: dict[str, int]) -> str:
     head = f"""[node]
 name = "{node.name}"
-state_dir = {_quoted(base / f"{node.name}-state")}
+state_dir = {_quoted(node.state)}
 listen = "127.0.0.1:{port}"
 admin_socket = {_quoted(node.socket)}
 [tls]

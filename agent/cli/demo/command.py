@@ -24,6 +24,7 @@ from agent.cli.output import answer_json, json_option, remark, say
 from agent.core.errors import Exit, HikaeError, Refused, UsageError
 from agent.status.figures import size_text, span_text
 from agent.status.text import shown
+from agent.watch.blocks.choose import leftovers_removed
 
 _SOCKET_ROOM = len("/hikae-demo-xxxxxxxx/alpha.sock.lock")
 _SHOWN = 20
@@ -72,9 +73,17 @@ def _of_device(source: Path | None, keep: bool, as_json: bool) -> int:
         for disk in disks:
             stack.callback(disk.close)
         alpha, beta = prepare(base, device_dataset(disks[0].device, disks[1].device))
+        stack.callback(_no_traces, alpha.state, beta.state)
         story = DeviceStory(alpha, beta, *disks, _telling(as_json))
         _play(story)
     return _finish(story, time.monotonic() - began, as_json)
+
+
+def _no_traces(*states: Path) -> None:
+    """Agents that ended in order have the kernel note on for a day, for their next start: there is none."""
+    for state in states:
+        if state.is_dir():
+            leftovers_removed(state, ())
 
 
 def _play(story: Story | DeviceStory) -> None:
