@@ -102,4 +102,5 @@ def typed(agent: Agent, *words: str) -> subprocess.Popen[bytes]:
         cwd=REPOSITORY,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable
@@ -89,8 +90,10 @@ class _Generations:
         """The same command goes on with it."""
         label, to = self._one(), self.one.disk.root / f"back {number}"
         begun = typed(self.one.cut, "restore", "web", "--generation", label, "--to", str(to))
-        _cut_off(self.one, self.lose, begun, after)
-        begun.kill()
+        threading.Event().wait(after)
+        # The command has files open on the disk, it and its crew: they end with the machine.
+        os.killpg(begun.pid, signal.SIGKILL)
+        _cut_off(self.one, self.lose, begun, 0.0)
         self.one.back()
         if not to.exists() or tree_of(to) != self.stood[label]:
             assert self.stood[label] == restored(self.one.cut, label, to)

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
+import apsw
+
+from agent.core.errors import HikaeError
 from agent.fs.durable import sync_data, sync_dir
 from agent.store.vault import recovery
 from agent.store.vault.codec import StoredChunk
@@ -62,8 +66,13 @@ class Vault(VaultCompacting):
         return vault
 
     def close(self) -> None:
-        """Give descriptors and the index back; safe to call twice. What was not synced may be lost."""
+        """Give descriptors and the index back; safe to call twice. What was not synced may be lost.
+
+        What is durable goes into the index, so that nobody who reads the vault later has to look for it in the packs."""
         with self.lock:
+            if not self._failed:
+                with suppress(apsw.Error, HikaeError):
+                    self._index.flush(self._durable)
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None

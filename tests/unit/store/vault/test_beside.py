@@ -11,7 +11,7 @@ import pytest
 from agent.core.chunks import DATA, name_of
 from agent.core.errors import NotFound, TryAgain
 from agent.core.patch import between
-from agent.store.vault.beside import VaultBeside
+from agent.store.vault.beside import IndexBeside, VaultBeside
 from agent.store.vault.codec import StoredChunk, pack_patch
 from agent.store.vault.index import remove_index
 from agent.store.vault.limits import VaultLimits
@@ -46,6 +46,21 @@ def test_what_waits_for_the_index_is_read_too(vault: Vault, directory: str) -> N
         vault.add([chunk(raw) for raw in raws[40:]], raws[40:])
         assert raws == [beside.read(name_of(raw)) for raw in raws]
         assert [] == beside.missing([name_of(raw) for raw in raws])
+
+
+def test_of_a_closed_vault_nothing_is_looked_for_in_the_packs(vault: Vault, directory: str) -> None:
+    """All that was durable stands in the index; what was not stays where it is found by its end."""
+    raws = [os.urandom(900) for _ in range(20)]
+    vault.add([chunk(raw) for raw in raws], raws)
+    vault.sync()
+    vault.add([chunk(b"not synced")], [b"not synced"])
+    vault.close()
+    index = IndexBeside.open_beside(os.path.join(directory, "index.db"))
+    index.read_tail(os.path.join(directory, "packs"), 100)
+    assert 1 == index.waiting()
+    index.close()
+    with VaultBeside.open_beside(directory) as beside:
+        assert raws == [beside.read(name_of(raw)) for raw in raws]
 
 
 def test_what_is_not_there_is_not_found(vault: Vault, directory: str) -> None:
