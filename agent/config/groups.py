@@ -34,6 +34,12 @@ def _torn(group: str, members: Sequence[DatasetEntry]) -> Iterator[str]:
             f"group {group}: its datasets have several generations.schedule ({scheduled}): each is taken by itself, of no one "
             "moment; write the same for each"
         )
+    if len({(one.generations.keep, one.generations.immutable_for) for one in members}) > 1:
+        names = ", ".join(one.name for one in members)
+        yield (
+            f"group {group}: its datasets ({names}) keep generations by several rules: of an old moment some parts go before the "
+            "others; write the same generations.keep and immutable_for for each"
+        )
 
 
 def _differing(members: Sequence[DatasetEntry], values: Sequence[str]) -> str:
