@@ -117,15 +117,16 @@ class Counting:
 
 
 @contextmanager
-def group_pair(kind: str) -> Iterator[GroupPair]:
-    """Agents that do not run yet, over two filesystems of a kind; gone afterwards with mounts and loop devices."""
+def group_pair(kind: str, *, inside: bool = False) -> Iterator[GroupPair]:
+    """Agents that do not run yet, over two filesystems of a kind; gone afterwards with mounts and loop devices. ``inside``: the
+    device is a file on the tree's filesystem."""
     base = Path(tempfile.mkdtemp(prefix="hikae-", dir="/dev/shm"))
     try:
         with ExitStack() as stack:
-            image = sparse(base / "tree.img", _SIZES[kind])
+            image = sparse(base / "tree.img", 2 * _SIZES[kind])
             run(*MAKERS[kind], str(image))
             tree = stack.enter_context(mounted(image, base / "at-tree"))
-            device = Path(stack.enter_context(attached(sparse(base / "disk.img", _SIZES[kind]))))
+            device = Path(stack.enter_context(attached(sparse((tree if inside else base) / "disk.img", _SIZES[kind]))))
             run(*MAKERS[kind], str(device))
             disk = base / "at-disk"
             disk.mkdir()
