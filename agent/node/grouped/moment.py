@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from agent.capture.access.image import ImageLimits
 from agent.capture.access.standstill import Standstill, StandstillLimits
 from agent.capture.access.together import JointFreeze, TogetherLimits
 from agent.capture.facts import CapturePhase
@@ -49,13 +50,21 @@ class GroupSource:
 @dataclass(frozen=True, slots=True)
 class MomentLimits:
     """``patience``: seconds for all of it, hooks included; ``tries``: how often all may be frozen, ``between`` two of them so
-    many seconds; ``one``: what a try may take of a tree; ``together``: how long they wait for one another."""
+    many seconds; ``one``: what a try may take of a tree, and ``whole``: of all of them, so many times as much at most;
+    ``together``: how long they wait for one another."""
 
     patience: float = 90.0
     tries: int = 5
     between: float = 0.5
     one: StandstillLimits = _ONCE
+    whole: int = 4
     together: TogetherLimits = field(default_factory=TogetherLimits)
+
+    def of_each(self, count: int) -> StandstillLimits:
+        """What a try may take of each of so many: memory, entries and open directories are of all of them together."""
+        image, share = self.one.image, max(1, count / self.whole)
+        objects, directories = int(image.objects / share), int(image.directories / share)
+        return replace(self.one, image=ImageLimits(int(image.bytes / share), objects, directories, image.seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +175,12 @@ class GroupMoment:
         names = [one.name for one in self.sources]
         joint = JointFreeze(self.freezing, names, self.limits.together)
         asked: dict[str, Standstill] = {}
+        limits = self.limits.of_each(len(names))
         try:
             for one in self.sources:
                 pump, path = one.source.pump, one.source.dataset().path
                 seat, ready = joint.seat(one.name), reached[one.name]
-                asked[one.name] = pump.stand_still(self.freezing, path, self.limits.one, ready, seat)
+                asked[one.name] = pump.stand_still(self.freezing, path, limits, ready, seat)
             numbers = self._awaited(joint, asked, until)
         finally:
             over = TryAgain(_OPERATION, self.group, "nobody waits for it any more", "it is tried again")

@@ -79,3 +79,10 @@ def test_a_walk_is_waited_for(pump: FakePump, is_device: bool) -> None:
     """Where there is patience for it; a device is committed while it is read."""
     with pytest.raises(TryAgain, match="web: capture stopped"):
         reach(pump, MomentLimits(), is_device=is_device)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, (64, 20_000, 300)), (4, (64, 20_000, 300)), (16, (16, 5_000, 75))])
+def test_many_trees_share_what_four_may_take(count: int, expected: tuple[int, int, int]) -> None:
+    """Locked memory, entries and open directories do not grow with a group."""
+    image = MomentLimits().of_each(count).image
+    assert expected == (image.bytes >> 20, image.objects, image.directories)
