@@ -316,8 +316,8 @@ class Node:
         )
         files = self._settings.tls
         remedy = (
-            f"copy a new one over {files.cert} and {files.key}, no restart is needed; it is made where the authority's key is "
-            f"(DIR/ca.key): hikae pki renew {identity.name} --dir DIR"
+            f"on the machine with DIR/ca.key: hikae pki renew {identity.name} --dir DIR; then copy what it made over "
+            f"{files.cert} and {files.key} on {identity.name} (no restart is needed)"
         )
         self.board.put(Problem(CERTIFICATE, severity, now, b"", message, remedy))
 

@@ -14,8 +14,8 @@ from agent.status.figures import span_text
 #: After a step of our own clock a peer that is connected is compared with again within this, in seconds; nothing is said before.
 COMPARED_WITHIN = 15.0
 _REMEDY = (
-    "one of the two is wrong: timedatectl on both nodes, beside a watch that is right; set the clock that is wrong, hikae goes "
-    "on meanwhile (moments of the past, as in --at, are named in the primary's time)"
+    "compare date on both nodes with a watch that is right, and set the clock that is wrong: timedatectl set-ntp true, or "
+    "timedatectl set-time; hikae goes on meanwhile (moments of the past, as in --at, are named in the primary's time)"
 )
 
 

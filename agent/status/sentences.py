@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from agent.core.problem_codes import UNCONFIRMED
+import re
+
+from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED, UNCONFIRMED
 from agent.core.standing import FIRST_SYNC
 from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.published import Json
@@ -165,18 +167,43 @@ def peer_problem_text(holder: Json) -> str:
         if not count:
             continue
         words = "it has problems" if worst is None else worst["message"] or worst["code"]
-        remedy = f"; on {peer['name']}: {worst['remedy']}" if worst is not None and worst["remedy"] else ""
+        remedy = "" if worst is None else _typed_there(peer["name"], worst["remedy"])
         more = f" (and {count - 1:,} more there)" if count > 1 else ""
         return f"{peer['name']} says: {words}{remedy}{more}"
     return ""
 
 
+#: How a remedy begins that is typed elsewhere than on the node whose problem it ends.
+_PLACE = re.compile(r"on (the machine with DIR/ca\.key|[A-Za-z0-9][\w.-]*): ")
+
+
+def placed(remedy: str) -> tuple[str, str]:
+    """Where a remedy says in front that it is typed, "" where it says nothing, and the rest."""
+    place = _PLACE.match(remedy)
+    return (place[1], remedy[place.end() :]) if place else ("", remedy)
+
+
+def _typed_there(peer: str, remedy: str) -> str:
+    on, rest = placed(remedy)
+    return f"; on {on or peer}: {rest}" if rest else ""
+
+
+#: Holds of what somebody did to the tree on its primary, by mistake or not.
+LOST = (MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED)
+
+
 def hold_text(status: Json, hold: Json, dataset: str) -> str:
     """Why it is held and what leads on; of another node's hold also where to type that."""
     remedy = hold["remedy"] or f"hikae accept {dataset}, if that is meant"
+    if hold["code"] in LOST:
+        remedy += f"; if it is not: hikae rollback {dataset} --at TIME"
     if hold["node"] == status["node"]:
         return f"{hold['sentence']}: {remedy}"
     return f"{hold['node']} is held: {hold['sentence']}; on {hold['node']}: {remedy}"
+
+
+#: What stands still in a pause, by what somebody paused.
+PAUSED = {"send": "sending", "apply": "applying"}
 
 
 def _paused(status: Json, dataset: Json) -> str:
@@ -184,7 +211,7 @@ def _paused(status: Json, dataset: Json) -> str:
     for pause in dataset["pauses"]:
         until = f" until {clock_text(pause['until'], status['clock'])}" if pause["until"] else ""
         where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
-        parts.append(f"{pause['what']}{where}{until}")
+        parts.append(f"{PAUSED.get(pause['what'], pause['what'])} is paused{where}{until}")
     nodes = [pause["node"] for pause in dataset["pauses"] if pause["node"] != status["node"]]
     where = f"on {nodes[0]}: " if len(nodes) == len(dataset["pauses"]) and nodes else ""
     return f"{' and '.join(parts)}: {where}hikae resume {dataset['name']}"
@@ -273,7 +300,7 @@ def _behind(dataset: Json) -> str:
 
 
 def peer_behind(peer: Json) -> str:
-    """``gamma is 3.2 GiB behind: 1.1 MB/s arrive there, 4.0 MB/s change here, never at this rate``, as far as measured."""
+    """``gamma is 3.2 GiB behind: 1.1 MB/s arrive there, 4.0 MB/s change here, about 5 min left``, as far as measured."""
     words = f"{peer['name']} is {size_text(peer['behind_bytes'])} behind"
     if not peer["rate"]:
         return words
@@ -282,7 +309,7 @@ def peer_behind(peer: Json) -> str:
         when = f"about {span_text(left)} left"
     else:
         # Of a burst that is just over nothing is known yet.
-        when = "never at this rate" if peer["forecast_never"] else "how long is not known yet"
+        when = "it never catches up at this rate" if peer["forecast_never"] else "how long is not known yet"
     return f"{words}: {rate_text(peer['rate'])} arrive there, {rate_text(peer['change_rate'])} change here, {when}"
 
 

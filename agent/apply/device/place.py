@@ -127,7 +127,7 @@ class StandbyDevice(TakenStandby[OpenDevice]):
             what = f"the standby's image or device {self.path} is gone"
             remedy = (
                 f"bring it back; or, if it is lost: hikae resync {self._place.dataset} --standby (fills a new one from the "
-                "vault here)"
+                "vault)"
             )
             raise Held(STANDBY_GONE, self.path, what, remedy)
 

@@ -94,7 +94,7 @@ class StandbyRoot(TakenStandby[DirectoryOutput]):
                 self.path,
                 f"the standby's directory {self.path} is gone",
                 f"mount its filesystem again; or, if it was deleted: hikae resync {self._place.dataset} --standby (fills it from "
-                "the vault here)",
+                "the vault)",
             )
         try:
             os.mkdir(self.path, 0o700)

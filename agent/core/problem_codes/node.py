@@ -58,8 +58,8 @@ DISK_FILLING = ProblemCode(
     Where.NODE,
     (Severity.WARNING,),
     "A disk that the node writes on has less than twice its reserve, or reaches it within a day at the last hour's rate.",
-    "enlarge it (`hikae status` names the disk), or move away what is not hikae's; of what hikae keeps: `hikae generations "
-    "expire DATASET --simulate`, a shorter `history`, a `vault_limit`; never delete there by hand",
+    "enlarge it (`hikae status` names the disk), or move away what is not hikae's; or have hikae keep less: `hikae generations "
+    "expire DATASET --dry-run` shows what would go, a shorter `history`, a `vault_limit`; never delete there by hand",
 )
 HEALTH_NOT_SERVED = ProblemCode(
     "health-not-served",

@@ -21,8 +21,8 @@ _SOON = 24 * 3600.0
 #: So little beyond the reserve is told whatever the rate is.
 _LITTLE = 2
 _REMEDY = (
-    "enlarge it, or move away what is not hikae's; of what hikae keeps: hikae generations expire DATASET --simulate, a shorter "
-    "history or a vault_limit in the configuration; never delete there by hand"
+    "enlarge it, or move away what is not hikae's; or have hikae keep less: hikae generations expire DATASET --dry-run (what "
+    "would go; without --dry-run it goes), a shorter history or a vault_limit in the configuration; never delete there by hand"
 )
 
 
@@ -108,7 +108,7 @@ class Disks:
     def _trouble(self, fact: DiskFacts) -> str:
         left_until = max(fact.free - fact.reserve, 0)
         free = (
-            f"{fact.path} is nearly full: {size_text(left_until)} until this node takes in no more changes "
+            f"{fact.path} is nearly full: {size_text(left_until)} until it takes in no more changes "
             f"({size_text(fact.free)} free, {size_text(fact.reserve)} of it a reserve)"
         )
         left = None if fact.full_at_ns is None else (fact.full_at_ns - self._clock.now_ns()) / 1e9

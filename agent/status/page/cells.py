@@ -88,7 +88,8 @@ def _is_gone(hold: Json | None) -> bool:
 def _here(status: Json, dataset: Json) -> tuple[str, str]:
     """Of a standby: when the newest commit that it has was made, and the commit that its tree equals."""
     if dataset["commit"] is None:
-        return "nothing", "nothing"
+        some = (dataset["sync"] or {}).get("done_bytes")
+        return ("partly", "partly") if some else ("nothing", "nothing")
     applied, newest = dataset["applied"], dataset["commit"]
     same = applied is not None and (applied["epoch"], applied["seq"]) == (newest["epoch"], newest["seq"])
     received = exact_clock(newest["time"], status["clock"])

@@ -14,6 +14,9 @@ from rich.cells import cell_len, set_cell_size
 CUT = "…"
 #: A number stays with its unit.
 _GLUED = re.compile(r"(\d) (%|(?:bytes|[KMGTP]iB|[kMG]?B/s|ms|s|min|h|days?)\b)")
+#: A command stands on one line: ``hikae resync web --standby``, ``hikae generations expire DATASET --dry-run``. A name belongs
+#: to it where something shows that the command goes on or ends behind it.
+_TYPED = re.compile(r"hikae [a-z]+(?: [\w./-]+(?= --|[;,:)]| \(|$))?(?: (?:--[a-z-]+|[A-Z]{2,}))*")
 #: A name is not shortened further than this.
 _LEAST = 6
 
@@ -33,13 +36,18 @@ def wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
     """The text in lines of at most ``width``, each with the indent; two spaces in the text stay together with what follows."""
     room = max(width - cell_len(indent), _LEAST)
     lines: list[str] = []
-    for word in _GLUED.sub("\\1\u00a0\\2", text).split(" "):
+    for word in _TYPED.sub(lambda typed: _together(typed[0], room), _GLUED.sub("\\1\u00a0\\2", text)).split(" "):
         fitting = shortened(word, room).replace("\u00a0", " ")
         if lines and cell_len(lines[-1]) + 1 + cell_len(fitting) <= room:
             lines[-1] = f"{lines[-1]} {fitting}"
         else:
             lines.append(fitting)
     return [f"{indent}{line}".rstrip() for line in lines]
+
+
+def _together(typed: str, room: int) -> str:
+    """A command without a place to break it, where a line has room for it."""
+    return typed.replace(" ", "\u00a0") if cell_len(typed) <= room else typed
 
 
 def shortened(text: str, width: int) -> str:

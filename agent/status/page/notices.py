@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED, UNCONFIRMED
+from agent.core.problem_codes import UNCONFIRMED
 from agent.status.figures import clock_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
 from agent.status.sentences import (
     BEST_WATCHERS,
+    LOST,
+    PAUSED,
     last_heard,
     moving_text,
     pace_text,
     peer_behind,
+    placed,
     said_now,
     slower_than,
     sync_text,
@@ -41,6 +43,7 @@ def notices_of(status: Json, dataset: Json) -> list[Notice]:
         *_peer_notices(dataset, "errors"),
         *_problem_notices(status, dataset, "warning"),
         *_peer_notices(dataset, "warnings"),
+        *_watcher(dataset),
     ]
 
 
@@ -81,19 +84,15 @@ def _inconsistent(dataset: Json) -> Notice:
     )
 
 
-#: What somebody did to the tree on its primary, by mistake or not.
-_LOST = (MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED)
-
-
 def _held(status: Json, dataset: Json, hold: Json) -> list[Notice]:
     told = " since " in hold["sentence"] or "(found " in hold["sentence"]
     since = f", since {clock_text(hold['since'], status['clock'])}" if hold["since"] and not told else ""
     subject = "" if hold["node"] == status["node"] else f"{hold['node']} is held: "
     sentence, name = f"{subject}{hold['sentence']}{since}", dataset["name"]
-    if hold["code"] in _LOST:
+    if hold["code"] in LOST:
         back = f"hikae rollback {name} --at TIME (before that)"
         return [
-            Notice(sentence),
+            Notice(f"{sentence}; the standby keeps what it had"),
             Notice("", back, dataset["primary"], "If it was not meant"),
             Notice("", f"hikae accept {name}", hold["node"], "If it was"),
         ]
@@ -137,7 +136,7 @@ def _lost(status: Json, dataset: Json, peer: Json) -> Notice:
     said = last_heard(status, {**dataset, "peers": [peer]})
     sentence = f"no connection with {peer['name']}{since}" + (f"; {said}" if said else "")
     if dataset["role"] == Role.STANDBY:
-        return Notice(sentence, f"hikae status says why: {peer['name']} is the one that calls", peer["name"])
+        return Notice(sentence, f"hikae status (it says why: {peer['name']} is the one that calls)", peer["name"])
     return Notice(sentence, "systemctl status hikae: does its agent run? Is its port open?", peer["name"])
 
 
@@ -150,7 +149,7 @@ def _unconfirmed(dataset: Json) -> list[Notice]:
 
 
 def _paused(status: Json, dataset: Json, pause: Json) -> Notice:
-    what = {"send": "sending", "apply": "applying"}.get(pause["what"], pause["what"])
+    what = PAUSED.get(pause["what"], pause["what"])
     until = f"until {clock_text(pause['until'], status['clock'])}" if pause["until"] else "until somebody resumes it"
     where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
     kept = "; changes are received and kept meanwhile" if pause["what"] == "apply" else ""
@@ -168,14 +167,25 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
     made += [Notice(peer_behind(peer)) for peer in behind if dataset["sync"] is None]
     made += [Notice(f"{peer['name']}: {_REDO}") for peer in said_now(dataset) if peer["state"] == State.REDO]
     if told := slower_than(dataset):
-        made.append(Notice(told, f"hikae status {dataset['name']} says how much and for how long", dataset["primary"]))
+        made.append(Notice(told, f"hikae status {dataset['name']} (how much, and for how long)", dataset["primary"]))
     lag = [peer for peer in dataset["peers"] if (peer["lag_seconds"] or 0) >= _LAG_TOLD and not peer["first_sync"]]
     made += [Notice(f"{peer['name']} lags by {span_text(peer['lag_seconds'])}") for peer in lag]
-    # Of a device that is not followed at all, its problem says why.
-    if dataset["watch"] and dataset["watch"]["kind"] not in (*BEST_WATCHERS, "none"):
-        made.append(Notice(f"watched by {dataset['watch']['kind']}: {dataset['watch']['why']}"))
     pace = pace_text(status, dataset)
-    return [*made, Notice(pace)] if pace else made
+    return [*made, Notice(pace, _faster(behind))] if pace else made
+
+
+def _faster(behind: list[Json]) -> str:
+    """What leads on where it is the limit that keeps a peer from catching up."""
+    limited = any(peer["mode"] == "behind" and peer["rate_limit"] for peer in behind)
+    return "write a higher rate below [dataset.limits], then: hikae reload" if limited else ""
+
+
+def _watcher(dataset: Json) -> list[Notice]:
+    """A watcher that is not the best one; of a device that is not followed at all, its problem says why."""
+    watch = dataset["watch"]
+    if not watch or watch["kind"] in (*BEST_WATCHERS, "none"):
+        return []
+    return [Notice(f"watched by {watch['kind']}: {watch['why']}")]
 
 
 #: What goes on, by the phase of a sync.
@@ -207,18 +217,8 @@ def _problem(status: Json, kind: list[Json], uncounted: int) -> Notice:
     where = f"{first['path']}: " if first["path"] else ""
     more = f", and {count - 1:,} more such" if count > 1 and not first.get("count") else ""
     since = f" (since {clock_text(first['since'], status['clock'])}{more})" if first["since"] else more
-    on, remedy = _placed(first["remedy"])
+    on, remedy = placed(first["remedy"])
     return Notice(f"{where}{first['message']}{since}", remedy, on)
-
-
-#: How a remedy begins that is typed on another node than the one that shows it.
-_PLACE = re.compile(r"on ([A-Za-z0-9][\w.-]*): ")
-
-
-def _placed(remedy: str) -> tuple[str, str]:
-    """The node that a remedy names in front, "" where it names none, and the rest."""
-    place = _PLACE.match(remedy)
-    return (place[1], remedy[place.end() :]) if place else ("", remedy)
 
 
 def _peer_notices(dataset: Json, which: str) -> list[Notice]:
@@ -230,8 +230,9 @@ def _peer_notices(dataset: Json, which: str) -> list[Notice]:
             continue
         worst = peer["worst"] or {"message": "", "code": "it has problems", "remedy": ""}
         more = f", and {count - 1:,} more there" if count > 1 else ""
+        on, remedy = placed(worst["remedy"])
         made.append(
-            Notice(f"{peer['name']} says: {worst['message'] or worst['code']}{more}", worst["remedy"], peer["name"])
+            Notice(f"{peer['name']} says: {worst['message'] or worst['code']}{more}", remedy, on or peer["name"])
         )
     return made
 

@@ -36,7 +36,7 @@ AWAY_AT_ALL = a_problem(message="beta: nothing listens", severity=Severity.ERROR
         (
             a_node(a_dataset(hold=Hold("held", "gone"))),
             2,
-            "HIKAE CRITICAL - web held (gone: hikae accept web, if that is meant) |",
+            "HIKAE CRITICAL - web held (gone: hikae accept web, if that is meant; if it is not: hikae rollback web --at TIME) |",
         ),
         (a_node(a_dataset(peers=(a_peer(connected=False),))), 2, "HIKAE CRITICAL - web disconnected ("),
         (
@@ -61,7 +61,7 @@ AWAY_AT_ALL = a_problem(message="beta: nothing listens", severity=Severity.ERROR
         (
             said("paused", pauses=(Pause("apply", None),)),
             1,
-            "HIKAE WARNING - web paused (apply on beta: on beta: hikae",
+            "HIKAE WARNING - web paused (applying is paused on beta: on beta: hikae",
         ),
         (said("streaming"), 0, "HIKAE OK - 1 dataset: web |"),
         (a_node(), 3, "HIKAE UNKNOWN - no datasets are configured"),

@@ -44,7 +44,7 @@ def below(**more: Any) -> list[str]:
         (
             {"hold": Hold("held", "the source is empty")},
             [
-                "  the source is empty.",
+                "  the source is empty; the standby keeps what it had.",
                 "  If it was not meant, on alpha:  hikae rollback web --at TIME (before that)",
                 "  If it was, on alpha:  hikae accept web",
             ],
@@ -109,7 +109,10 @@ def below(**more: Any) -> list[str]:
                     ),
                 )
             },
-            ["  gamma is 3.0 GiB behind: 1.1 MB/s arrive there, 4 MB/s change here, never at", "  this rate."],
+            [
+                "  gamma is 3.0 GiB behind: 1.1 MB/s arrive there, 4 MB/s change here, it never",
+                "  catches up at this rate.",
+            ],
         ),
         (
             {"peers": (a_peer(mode="catchup", behind_bytes=3 << 30, rate=1.1e6, change_rate=4.0e6),)},
@@ -229,7 +232,7 @@ def test_a_standby_that_does_not_keep_pace_says_so() -> None:
         "web",
         "behind",
         "  more is changed on alpha than arrives here.",
-        "  On alpha:  hikae status web says how much and for how long",
+        "  On alpha:  hikae status web (how much, and for how long)",
     ]
 
 
@@ -300,7 +303,7 @@ def test_who_waits_for_a_call_is_not_sent_to_the_other_port() -> None:
     facts = replace(a_node(a_dataset(role=Role.STANDBY, peers=peers, watch=None)), node="beta")
     assert lines(facts)[3:] == [
         "  no connection with alpha since 04:14.",
-        "  On alpha:  hikae status says why: alpha is the one that calls",
+        "  On alpha:  hikae status (it says why: alpha is the one that calls)",
     ]
 
 

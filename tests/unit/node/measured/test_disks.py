@@ -53,7 +53,7 @@ def test_a_disk_that_fills_is_told_well_before(tmp_path: Path) -> None:
     """Three looks within ten minutes, half a GiB apart."""
     disks, board = looked_at(tmp_path, 11 * GIB, 10 * GIB + GIB // 2, 10 * GIB)
     assert told(board) == [
-        f"{tmp_path} is nearly full: 9.0 GiB until this node takes in no more changes (10.0 GiB free, 1.0 GiB of it a "
+        f"{tmp_path} is nearly full: 9.0 GiB until it takes in no more changes (10.0 GiB free, 1.0 GiB of it a "
         "reserve), reached in 1 h 30 min at the rate of the last hour"
     ]
     assert [fact.full_at_ns is not None for fact in disks.facts()] == [True]
@@ -69,7 +69,7 @@ def test_little_room_is_told_whatever_the_rate(tmp_path: Path) -> None:
     """And no more once there is room again."""
     _, board = looked_at(tmp_path, 2 * GIB - 1)
     assert told(board) == [
-        f"{tmp_path} is nearly full: 1.0 GiB until this node takes in no more changes (2.0 GiB free, 1.0 GiB of it a reserve)"
+        f"{tmp_path} is nearly full: 1.0 GiB until it takes in no more changes (2.0 GiB free, 1.0 GiB of it a reserve)"
     ]
     _, board = looked_at(tmp_path, 2 * GIB - 1, 50 * GIB)
     assert told(board) == []
