@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
 
 from bench import copies, ours, workloads
 from bench.crew import Failed
@@ -22,7 +21,7 @@ def store(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     """A generation a day of many small files, of which one in a hundred is changed each day."""
     source = bench.base / "source"
     workloads.small_files(source, bench.sizes.small_files)
-    peers, generator, own = {"restic": Beside(), "borg": Beside()}, random.Random(11), 0.0
+    peers, generator = {"restic": Beside(), "borg": Beside()}, random.Random(11)
     with ExitStack() as stack, ours.agents(bench.base, source) as pair:
         ours.first_sync(pair)
         keeps = {
@@ -33,9 +32,11 @@ def store(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
         for day in range(bench.sizes.days):
             if day:
                 workloads.change_files(source, bench.sizes.changed_part, generator)
-            own = _taken(pair)
+            _take(pair)
             for name, keep in keeps.items():
                 taken[name] = keep()
+        pair.stop()
+        own = _kept_bytes(pair)
     for name, beside in peers.items():
         if not beside.reason:
             beside.figures.append(taken[name])
@@ -50,15 +51,12 @@ def _kept(stack: ExitStack, beside: Beside, repository: AbstractContextManager[K
         return lambda: 0.0
 
 
-def _taken(pair: Pair) -> float:
-    """Take a generation; bytes of the vault, and of the catalog that says what is in it."""
+def _take(pair: Pair) -> None:
     ours.applied(pair)
     pair.beta.json("generations", "take", "web")
+
+
+def _kept_bytes(pair: Pair) -> float:
+    """Of the vault, and of the catalog that says what is in it; the agent has ended, so that no log stands beside them."""
     home = pair.home(pair.beta)
-    catalog = sum(path.stat().st_size for path in _of_catalog(home))
-    return float(workloads.size_below(home / "vault") + catalog)
-
-
-def _of_catalog(home: Path) -> list[Path]:
-    """The catalog and its log."""
-    return [path for path in home.iterdir() if path.name.startswith("catalog.db")]
+    return float(workloads.size_below(home / "vault") + (home / "catalog.db").stat().st_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from fakes.agents import Pair, pair
 from fakes.eventually import eventually
 from fakes.mounts import enlarge, memory, needs_root
+from fakes.trees import differences
 
 pytestmark = needs_root
 
@@ -49,6 +51,27 @@ def test_the_secondarys_state_is_full() -> None:
         both.mirror()
         both.beta.cleared("state-disk-reserve", "state-disk-full")
         both.alpha.cleared("disk-reserve", "busy", "disconnected")
+
+
+def test_history_where_the_state_is_full(tmp_path: Path) -> None:
+    """What is typed is done, or refused for the disk; with room again what is kept comes back, and nothing of it is damaged."""
+    with small("beta", "40m") as (both, place):
+        fill(both.source, 4)
+        both.begin()
+        both.beta.json("generations", "take", "web", "--label", "kept", "--pin")
+        ballast = place / "ballast"
+        with suppress(OSError):
+            ballast.write_bytes(bytes(50 << 20))
+        restore = ("restore", "web", "--generation", "kept", "--to", str(tmp_path / "back"))
+        for words in (("take", "web", "--label", "more"), ("expire", "web", "--yes"), ("verify", "web"), restore):
+            done = both.beta.run(*(() if words is restore else ("generations",)), *words)
+            assert done.returncode == 0 or (done.returncode == 75 and "the disk is full" in done.stderr), done.stderr
+        ballast.unlink()
+        both.mirror()
+        shutil.rmtree(tmp_path / "back", ignore_errors=True)
+        assert 0 == both.beta.run(*restore).returncode
+        assert [] == differences(str(both.source), str(tmp_path / "back"))
+        assert [] == both.beta.json("generations", "verify", "web")["damaged"]
 
 
 def test_the_standbys_filesystem_is_full() -> None:

@@ -51,6 +51,17 @@ def test_a_good_configuration(tmp_path: Path, keys: Path, capfd: Captured) -> No
     assert "web" == json.loads(capfd.readouterr().out)["datasets"][0]["name"]
 
 
+def test_a_snapshot_that_cannot_be_made(tmp_path: Path, keys: Path, capfd: Captured) -> None:
+    """Where the tree's filesystem makes none it is warned of, with what a generation is then; not while nothing stands there."""
+    file = a_config(tmp_path, keys, 'quiesce = "btrfs"\n')
+    assert 0 == main(["--config", file, "config", "check"])
+    assert "warning" not in capfd.readouterr().err
+    (tmp_path / "web").mkdir()
+    assert 0 == main(["--config", file, "config", "check"])
+    said = f"warning: dataset[web].quiesce: no snapshot can be made of {tmp_path}/web: it does not stand on btrfs; each file"
+    assert said in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(("primary", "warned"), [("beta", True), ("alpha", False)])
 def test_a_standbys_image_beside_the_agents_state(
     tmp_path: Path, keys: Path, capfd: Captured, primary: str, warned: bool
