@@ -331,10 +331,11 @@ class Member:
             facts = standby_facts(side, self.board, self.pauses, self.standings, last)
         else:
             facts = closed_facts(self.dataset, self.assigned, self.board, self.pauses, self.standings)
+        # First, so that the peers are told of it, too.
+        facts = replace(facts, time_ns=self._around.clock.now_ns(), moving=self.stepped.moving)
         of_node, _ = self._around.board.listed()
         for peer in facts.peers:
             self.standings.say(peer.name, standing_of(facts, peer.name, of_node))
-        facts = replace(facts, time_ns=self._around.clock.now_ns(), moving=self.stepped.moving)
         if self.role is Role.STANDBY:
             facts = replace(facts, last_rehearsal=self.rehearsals.last)
         if isinstance(side, Standby) and self.role is Role.STANDBY:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 from functools import partial
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from agent.web.agent_check import verdict
 from agent.web.looking import StateLook
 from agent.web.questions import RoleAsked, RoleQuestion, answer
-from fakes.agents import UNBRAKED, Agent, Pair
+from fakes.agents import REPOSITORY, UNBRAKED, Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.roles import make_primary, reign
 from fakes.status_pages import anything, filled, is_state, must_be
@@ -179,6 +180,40 @@ def test_a_clone() -> None:
         both.home(both.beta).rename(both.beta.state / "datasets" / "web.old")
         both.beta.start()
         both.beta.up()
+
+
+WAITS = """[dataset.hooks]
+start = "none"
+stop = ["sh", "-c", "until test -e {0}/go; do sleep 0.1; done"]
+"""
+
+
+def test_moving() -> None:
+    """A switchover waits for the application to stop: nobody serves, and each node says what is under way."""
+    with pair() as both:
+        for agent in both.agents:
+            agent.config.write_text(agent.config.read_text() + WAITS.format(both.base))
+        (both.source / "f").write_text("first")
+        both.begin()
+        line = [*both.alpha.program, "--config", str(both.alpha.config), "switchover", "web", "--yes"]
+        with subprocess.Popen(line, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as typing:
+            eventually(lambda: (both.alpha.look()["moving"] or {}).get("step") == "stop")
+            must_be("moving", both, is_state("moving"), is_state("moving"))
+            for agent in both.agents:
+                agreed(agent, 1, serves=False)
+            (both.base / "go").touch()
+            assert 0 == typing.wait(60)
+        eventually(lambda: both.beta.look().get("serving"))
+
+
+def test_promoted_with_the_old_primary_away() -> None:
+    """Nobody is woken for what was decided, but from a limit on."""
+    with filled('[dataset.hooks]\nstart = "none"\n') as both:
+        both.alpha.kill()
+        typed(both.beta, "promote", "web", "--force")
+        must_be("promoted, and the old primary is away", both, anything, is_state("disconnected", "nothing listens"))
+        agreed(both.beta, 1, serves=True)
+        assert 2 == both.beta.run("check", "web", "-c", "0").returncode
 
 
 def test_handed_over() -> None:
