@@ -16,7 +16,8 @@ from agent.cli.demo.compare import compare_trees
 from agent.cli.demo.disks import DemoDisk, differing_ranges
 from agent.cli.demo.failover import Failover
 from agent.cli.demo.steps import Tell, percentile
-from agent.core.errors import HikaeError, TryAgain, Unreachable
+from agent.core.errors import HikaeError, Refused, TryAgain, Unreachable
+from agent.core.problem_codes import STANDBY_IN_USE
 from agent.operations.declaration import Json, Reached
 from agent.operations.reading import StatusRequest
 from agent.operations.waiting import WaitRequest
@@ -210,7 +211,16 @@ class DeviceStory:
                 agent.check_alive()
                 if time.monotonic() >= until:
                     raise
+            except Refused:
+                if not self._is_in_use() or time.monotonic() >= until:
+                    raise
             self._pause.wait(_POLL)
+
+    def _is_in_use(self) -> bool:
+        """Whether a disk is held as used: what was unmounted may stand for a while in a mount namespace that another program of
+        this machine made meanwhile."""
+        holds = [self._dataset(agent).get("hold") for agent in (self.alpha, self.beta)]
+        return any(hold is not None and hold["code"] == STANDBY_IN_USE for hold in holds)
 
     def _until(self, agent: Agent, is_so: Callable[[Json], bool]) -> None:
         """Until an agent's status of the dataset is so. Raises ``TryAgain`` when it takes too long."""

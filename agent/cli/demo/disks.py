@@ -64,13 +64,26 @@ class DemoDisk:
 
     def unmount(self) -> None:
         """All that was written is on the disk, and nobody writes any more. While its filesystem stands still for a commit it is
-        busy, for a moment."""
+        busy, for a moment; and what another program's mount namespace still has of it is written when that goes."""
         for _ in range(_TRIES):
             with suppress(Refused):
                 _run("umount", str(self.files))
-                return
+                break
             time.sleep(_PAUSE)
-        _run("umount", str(self.files))
+        else:
+            _run("umount", str(self.files))
+        for _ in range(_TRIES):
+            if self._is_let_go():
+                break
+            time.sleep(_PAUSE)
+
+    def _is_let_go(self) -> bool:
+        """Whether no filesystem has it open; no agent claims it while it is the primary's."""
+        try:
+            os.close(os.open(self.device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """It is gone once nobody has it open."""
