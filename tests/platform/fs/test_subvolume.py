@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.output.directory import Handling, open_output
+from agent.apply.ports import NothingAdopted
 from agent.core.errors import HikaeError
 from agent.fs.confined import open_root
 from agent.fs.handles import handle_of_fd
@@ -92,6 +94,15 @@ def test_what_was_left(disk: Path) -> None:
     drop_left_moment(root)
     os.close(root)
     assert ["moment"] == os.listdir(disk / ".hikae")
+
+
+def test_what_was_left_on_a_standby(disk: Path) -> None:
+    """A node that was killed while it read a snapshot, and is a standby now, drops it when it opens its tree to write into."""
+    (disk / ".hikae").mkdir(mode=0o700)
+    run("btrfs", "subvolume", "snapshot", "-r", str(disk), str(disk / ".hikae" / "moment"))
+    handling = Handling("the standby", lambda _: None, NothingAdopted(), None)
+    open_output(str(disk), open_root(str(disk)), handling).close()
+    assert "moment" not in os.listdir(disk / ".hikae")
 
 
 def test_no_snapshot(disk: Path, tmp_path: Path) -> None:
