@@ -98,7 +98,12 @@ class DatasetEntry:
     ] = "tree"
     group: Annotated[
         DatasetName | None,
-        Key('"shop"', "with which others it changes its role, and is taken and brought back at one moment (its trees freeze for it)", reopens=True, shared=True),
+        Key(
+            '"shop"',
+            "with which others it changes its role, and is taken at one moment, for which its trees freeze",
+            reopens=True,
+            shared=True,
+        ),
     ] = None
     exclude: Annotated[
         tuple[Pattern, ...],
