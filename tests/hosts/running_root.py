@@ -1,7 +1,7 @@
 """A whole machine as a dataset: alpha's own disk, from which it runs, with its agent, that agent's state and its journal on it.
 
-The disk is kept while it is written; alpha is lost with it; beta is promoted, and what it kept is the disk of the next alpha,
-which boots from it."""
+The disk is kept while it is written. alpha is lost with it, twice: first its disk is restored from beta, which stays a standby,
+then beta is promoted, and its image is the disk of the next alpha. Each boots, and goes on as docs/bare-metal.md says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hosts.host import Host, HostError
 #: What alpha calls its disk, whichever loop device of this machine it is.
 DISK = "/dev/disk-of-alpha"
 _DATASET = "root"
-_IMAGE = "/srv/alpha.img"
+_IMAGE, _RESTORED = "/srv/alpha.img", "/srv/restored.img"
 _OWN_DISK = re.compile(r"state_dir \(/var/lib/hikae\) lies on it")
 _IDLE = 20
 _RECORD = "--reason 'alpha is lost' --approved-by me --yes"
@@ -33,20 +33,41 @@ class RunningRoot:
         self._again = again
 
     def tell(self) -> None:
-        """Configure, keep, measure, take a generation under load, lose alpha, promote, check, boot."""
+        """Configure, keep, measure; then both ways back."""
         print("--- alpha's own disk becomes a dataset", flush=True)
         self._configure()
         began = time.monotonic()
         self._alpha.type(f"hikae wait {_DATASET} --applied --timeout 600\n")
         print(f"--- first copy of the disk that alpha runs from: {time.monotonic() - began:.0f} s", flush=True)
         self._idle()
+        self._restored()
+        self._promoted()
+        for host in (self._alpha, self._beta):
+            host.type(_REMOVE)
+
+    def _restored(self) -> None:
+        """Nobody was promoted: the state on the disk is older than what beta knows of it; alpha goes on once that is accepted."""
         last = self._written()
+        self._lose_alpha()
+        self._beta.type(f"hikae restore {_DATASET} --at \"$(date '+%F %T')\" --to {_RESTORED}\n")
+        self._boot(self._copied(_RESTORED, "alpha-restored"), last)
+        self._beta.type(f"rm {_RESTORED}\n")
+        self._until(self._alpha, "rewound")
+        self._alpha.type(f"hikae accept {_DATASET} --yes\nhikae wait {_DATASET} --applied --timeout 300\n")
+        self._beta.type(f"hikae verify {_DATASET}\n")
+
+    def _promoted(self) -> None:
+        last = self._written()
+        self._lose_alpha()
+        self._beta.type(f"hikae promote {_DATASET} --force {_RECORD}\n")
+        image = self._copied(_IMAGE, "alpha-promoted")
+        self._checked(image)
+        self._boot(image, last)
+        self._goes_on()
+
+    def _lose_alpha(self) -> None:
         print("--- alpha has lost its power, and its disk", flush=True)
         self._alpha.cut_power()
-        self._beta.type(f"hikae promote {_DATASET} --force {_RECORD}\n")
-        image = self._copied()
-        self._checked(image)
-        self._booted(image, last)
 
     def _configure(self) -> None:
         for host in (self._beta, self._alpha):
@@ -78,11 +99,10 @@ class RunningRoot:
         self._alpha.type("hikae status\n")
         return last
 
-    def _copied(self) -> Path:
-        """The promoted disk; beta keeps its own."""
-        image = self._beta.image.with_name("alpha-again.img")
-        words = ("cp", "--sparse=always", str(self._beta.root / _IMAGE.lstrip("/")), str(image))
-        subprocess.run(words, check=True)
+    def _copied(self, path: str, name: str) -> Path:
+        """A disk of alpha that lies on beta, which keeps its own."""
+        image = self._beta.image.with_name(f"{name}.img")
+        subprocess.run(("cp", "--sparse=always", str(self._beta.root / path.lstrip("/")), str(image)), check=True)
         return image
 
     def _checked(self, image: Path) -> None:
@@ -96,26 +116,21 @@ class RunningRoot:
         if done.returncode:
             raise HostError(f"the promoted disk is not clean: {done.stdout}{done.stderr}")
 
-    def _booted(self, image: Path, last: int) -> None:
-        """The next alpha has what was kept, its agent knows that beta was promoted, and the rest of its work goes on."""
+    def _boot(self, image: Path, last: int) -> None:
+        """The next alpha has what was kept, also in its journal."""
         self._alpha = self._again(image)
         self._alpha.boot()
         found = int(self._alpha.type("cat /srv/number\n"))
-        print(
-            f"--- alpha boots from the promoted disk: {found} was written last, {last} was certainly kept", flush=True
-        )
+        print(f"--- alpha boots from {image.name}: {found} was written last, {last} was certainly kept", flush=True)
         if found < last:
             raise HostError(f"{last} was kept, and {found} came back")
         words = f"journalctl --no-pager --quiet --directory /var/log/journal --grep '^number {last - 1}$'"
         self._alpha.type(f"{words} | grep .\n")
-        self._goes_on()
-        for host in (self._alpha, self._beta):
-            host.type(_REMOVE)
 
     def _goes_on(self) -> None:
-        """What docs/bare-metal.md says of the time after: alpha knows that beta was promoted, and is never made its standby from
+        """alpha knows that beta was promoted, and is never made its standby from
         the disk that it runs from; it goes on as the primary, and beta comes back to it."""
-        self._until_fenced(self._alpha)
+        self._until(self._alpha, "fenced")
         ways_out = [one["remedy"] for one in self._look(self._alpha)["problems"] if one["code"] == "fenced"]
         if not any("the disk that it runs from" in one for one in ways_out):
             raise HostError(f"alpha is told of a way out that is refused: {ways_out}")
@@ -123,16 +138,16 @@ class RunningRoot:
         if "this agent's own state" not in said:
             raise HostError(f"a rejoin would write over the disk that alpha runs from: {said}")
         self._alpha.type(f"hikae serve {_DATASET} --alone --force {_RECORD}\n")
-        self._until_fenced(self._beta)
+        self._until(self._beta, "fenced")
         self._beta.type(f"hikae rejoin {_DATASET} {_RECORD}\n")
         self._alpha.type(f"hikae wait {_DATASET} --applied --timeout 300\n")
         self._beta.type(f"hikae verify {_DATASET}\n")
 
-    def _until_fenced(self, host: Host) -> None:
+    def _until(self, host: Host, wanted: str) -> None:
         until = time.monotonic() + 120
-        while (state := self._look(host)["state"]) != "fenced":
+        while (state := self._look(host)["state"]) != wanted:
             if time.monotonic() > until:
-                raise HostError(f"{host.name} is to be fenced, and is {state}")
+                raise HostError(f"{host.name} is to be {wanted}, and is {state}")
             host.type("sleep 1\n", quiet=True)
         host.type("hikae status\n")
 

@@ -127,25 +127,30 @@ def live_system(both: DevicePair) -> Path:
     return config
 
 
+def typed_to(disk: str, both: DevicePair, part: Path) -> None:
+    """The page, on a disk that is larger; ``part``: where the node of its partition is made."""
+    page = TypedPage(disk, 1, part, live_system(both))
+    _, restore, larger, grow = blocks_to_a_disk()
+    page.type(restore)
+    page.type(larger)
+    try:
+        page.make_node()
+        page.type(grow)
+    finally:
+        subprocess.run(["partx", "--delete", disk], check=False)
+
+
 def test_it_boots_from_wherever_it_is_brought_back(tmp_path: Path) -> None:
     """The promoted standby is the last moment, a restored generation an older one, and a larger disk has all its room."""
     with pair_of_a_machine() as both:
         generation = changed_while_it_is_kept(both)
-        both.beta.json("promote", "disk", "--force", "--yes", "--reason", "alpha died", "--approved-by", "a test")
         older = both.base / "older.img"
         both.beta.json("restore", "disk", "--generation", generation, "--to", str(older), timeout=600)
         with attached(sparse(both.base / "larger.img", _LARGER)) as disk:
-            page = TypedPage(disk, 1, tmp_path / "part", live_system(both))
-            _, restore, larger, grow = blocks_to_a_disk()
-            page.type(restore)
-            page.type(larger)
-            try:
-                page.make_node()
-                page.type(grow)
-            finally:
-                subprocess.run(["partx", "--delete", disk], check=False)
+            typed_to(disk, both, tmp_path / "part")
             bare = booted(both, Path(disk), "bare-metal", "a larger disk, by docs/bare-metal.md")
         second = booted(both, older, "older", f"generation {generation}")
+        both.beta.json("promote", "disk", "--force", "--yes", "--reason", "alpha died", "--approved-by", "a test")
         third = booted(both, both.target, "promoted", "the promoted standby")
         assert ("third", "second", "third") == (third[0], second[0], bare[0])
         assert (third[1], True) == (second[1], bare[1] - third[1] > 400_000)
