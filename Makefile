@@ -14,7 +14,7 @@ help:
 	@echo "make test     every test (ARGS='-k name' narrows)"
 	@echo "make lint     formatting, types, layers, protos, generated code"
 	@echo "make soak     storms of random operations and kills, SEEDS=$(SEEDS) of them"
-	@echo "make hosts    the README's two servers on real hosts (systemd-nspawn): first sync, power failures, upgrade, removal"
+	@echo "make hosts    the README's two servers on real hosts (systemd-nspawn): first sync, power failures, upgrade, a lost disk, removal"
 	@echo "make incident Redis behind HAProxy: the primary dies under load, promote, rejoin, switchover back, as docs/incident.md shows"
 	@echo "make bench    what it costs, measured beside what people use, into docs/performance.md and bench.json"
 	@echo "              (QUICK=1: smaller sizes, under five minutes; ROWS='lag many-files': only these, printed)"

@@ -1,5 +1,6 @@
 """``make hosts``: from two bare Debian 12 hosts to a verified standby by the README's own blocks, then a power failure of each,
-an upgrade and the removal, unattended. ``make hosts KEEP=1`` leaves the hosts up after the proof and prints how to enter them."""
+an upgrade, a host whose own disk is lost and brought back, and the removal, unattended. ``make hosts KEEP=1`` leaves the hosts
+up after the proof and prints how to enter them."""
 
 from __future__ import annotations
 
