@@ -53,8 +53,8 @@ class RunningRoot:
         self._boot(self._copied(_RESTORED, "alpha-restored"), last)
         self._beta.type(f"rm {_RESTORED}\n")
         self._until(self._alpha, "rewound")
-        self._alpha.type(f"hikae accept {_DATASET} --yes\nhikae wait {_DATASET} --applied --timeout 300\n")
-        self._beta.type(f"hikae verify {_DATASET}\n")
+        self._alpha.type(f"hikae accept {_DATASET} --yes\n")
+        self._follows_again()
 
     def _promoted(self) -> None:
         last = self._written()
@@ -140,7 +140,12 @@ class RunningRoot:
         self._alpha.type(f"hikae serve {_DATASET} --alone --force {_RECORD}\n")
         self._until(self._beta, "fenced")
         self._beta.type(f"hikae rejoin {_DATASET} {_RECORD}\n")
-        self._alpha.type(f"hikae wait {_DATASET} --applied --timeout 300\n")
+        self._follows_again()
+
+    def _follows_again(self) -> None:
+        """It is another disk than before, which is asked for by itself; then beta is equal to it."""
+        self._until(self._alpha, "held")
+        self._alpha.type(f"hikae accept {_DATASET} --yes\nhikae wait {_DATASET} --applied --timeout 300\n")
         self._beta.type(f"hikae verify {_DATASET}\n")
 
     def _until(self, host: Host, wanted: str) -> None:
