@@ -21,6 +21,8 @@ _DATASET = "root"
 _IMAGE, _RESTORED = "/srv/alpha.img", "/srv/restored.img"
 _OWN_DISK = re.compile(r"state_dir \(/var/lib/hikae\) lies on it")
 _IDLE = 20
+#: States in which a mark is to be accepted first.
+_SENDS_NOTHING = ("rewound", "fenced", "disconnected")
 _RECORD = "--reason 'alpha is lost' --approved-by me --yes"
 
 
@@ -52,9 +54,10 @@ class RunningRoot:
         self._beta.type(f"hikae restore {_DATASET} --at \"$(date '+%F %T')\" --to {_RESTORED}\n")
         self._boot(self._copied(_RESTORED, "alpha-restored"), last)
         self._beta.type(f"rm {_RESTORED}\n")
-        self._until(self._alpha, "rewound")
+        self._until(self._alpha, lambda one: one["state"] == "rewound", "rewound")
         self._alpha.type(f"hikae accept {_DATASET} --yes\n")
-        self._follows_again()
+        self._accept_disk()
+        self._follows()
 
     def _promoted(self) -> None:
         last = self._written()
@@ -130,7 +133,7 @@ class RunningRoot:
     def _goes_on(self) -> None:
         """alpha knows that beta was promoted, and is never made its standby from
         the disk that it runs from; it goes on as the primary, and beta comes back to it."""
-        self._until(self._alpha, "fenced")
+        self._until(self._alpha, _is_fenced, "fenced")
         ways_out = [one["remedy"] for one in self._look(self._alpha)["problems"] if one["code"] == "fenced"]
         if not any("the disk that it runs from" in one for one in ways_out):
             raise HostError(f"alpha is told of a way out that is refused: {ways_out}")
@@ -138,21 +141,25 @@ class RunningRoot:
         if "this agent's own state" not in said:
             raise HostError(f"a rejoin would write over the disk that alpha runs from: {said}")
         self._alpha.type(f"hikae serve {_DATASET} --alone --force {_RECORD}\n")
-        self._until(self._beta, "fenced")
+        self._accept_disk()
+        self._until(self._beta, _is_fenced, "fenced")
         self._beta.type(f"hikae rejoin {_DATASET} {_RECORD}\n")
-        self._follows_again()
+        self._follows()
 
-    def _follows_again(self) -> None:
-        """It is another disk than before, which is asked for by itself; then beta is equal to it."""
-        self._until(self._alpha, "held")
-        self._alpha.type(f"hikae accept {_DATASET} --yes\nhikae wait {_DATASET} --applied --timeout 300\n")
+    def _accept_disk(self) -> None:
+        """It is another one than before, which is asked for by itself."""
+        self._until(self._alpha, lambda one: one["hold"] is not None and one["state"] not in _SENDS_NOTHING, "held")
+        self._alpha.type(f"hikae accept {_DATASET} --yes\n")
+
+    def _follows(self) -> None:
+        self._alpha.type(f"hikae wait {_DATASET} --applied --timeout 300\n")
         self._beta.type(f"hikae verify {_DATASET}\n")
 
-    def _until(self, host: Host, wanted: str) -> None:
+    def _until(self, host: Host, so: Callable[[Any], bool], what: str) -> None:
         until = time.monotonic() + 120
-        while (state := self._look(host)["state"]) != wanted:
+        while not so(found := self._look(host)):
             if time.monotonic() > until:
-                raise HostError(f"{host.name} is to be {wanted}, and is {state}")
+                raise HostError(f"{host.name} is to be {what}, and is {found['state']}")
             host.type("sleep 1\n", quiet=True)
         host.type("hikae status\n")
 
@@ -169,6 +176,10 @@ class RunningRoot:
             "for i in $(seq 60); do if hikae status --json 2>/dev/null; then break; fi; sleep 1; done\n", quiet=True
         )
         return next(one for one in json.loads(said)["datasets"] if one["name"] == _DATASET)
+
+
+def _is_fenced(found: Any) -> bool:
+    return bool(found["state"] == "fenced")
 
 
 _CONFIGURE = f"""cp /etc/hikae/agent.toml /etc/hikae/agent.toml.before
