@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+from agent.core.problem_codes import DISCONNECTED, NOT_PRIMARY, NOT_STANDBY
 from agent.status.figures import span_text
 from agent.status.published import Json
 from agent.status.sentences import detail, left_behind, problem_text, said_now, sorted_datasets
@@ -31,6 +32,8 @@ class LagLimits:
     critical: float | None = None
 
 
+#: Why a peer is not connected; whoever may not read names is told the code alone.
+_WHY_AWAY = frozenset({DISCONNECTED, NOT_STANDBY, NOT_PRIMARY})
 #: So many datasets are named, worst first: monitoring systems take some thousand bytes of a line.
 _NAMED = 10
 
@@ -101,8 +104,9 @@ def _lag_of(status: Json, peer: Json) -> float | None:
 
 
 def _problem_code(holder: Json, known: Collection[str] = ()) -> Plugin:
-    """``known``: peers that are away by somebody's decision: why they are, which begins with their names, is no news."""
-    severities = {one["severity"] for one in holder["problems"] if one["message"].partition(":")[0] not in known}
+    """``known``: the peers that are away, all by somebody's decision: why they are is no news."""
+    passed = _WHY_AWAY if known else ()
+    severities = {one["severity"] for one in holder["problems"] if one["code"] not in passed}
     said = said_now(holder)
     if "error" in severities or any(peer["errors"] for peer in said):
         return Plugin.CRITICAL

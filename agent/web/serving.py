@@ -51,8 +51,9 @@ def lag_here(dataset: Json, stood: float) -> float | None:
 
 
 def moves(dataset: Json) -> bool:
-    """Whether its role is being changed now: who is connected may end what he began, nobody new comes."""
-    return bool(dataset["state"] == State.MOVING)
+    """Whether its role is being changed here, now: who is connected may end what he began, nobody new comes. That another node
+    moves, as an old primary that rejoins, drains no node that serves."""
+    return dataset.get("moving") is not None
 
 
 def service_served(value: Json, service: str) -> bool | None:

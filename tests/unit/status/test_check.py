@@ -11,6 +11,7 @@ from agent.core.problem import Severity
 from agent.core.standing import Pause, PeerStanding, Standing
 from agent.status.check import LagLimits, check_line, dead_line, unknown_line
 from agent.status.facts import NodeFacts, PeerFacts
+from agent.status.public import public_json
 from agent.status.published import status_json
 from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
 
@@ -21,7 +22,7 @@ def said(state: str, **more: Any) -> NodeFacts:
 
 
 #: Why the peer is not connected.
-AWAY_AT_ALL = a_problem(message="beta: nothing listens", severity=Severity.ERROR)
+AWAY_AT_ALL = a_problem("disconnected", message="beta: nothing listens", severity=Severity.ERROR)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ AWAY_AT_ALL = a_problem(message="beta: nothing listens", severity=Severity.ERROR
         (
             a_node(a_dataset(peers=(a_peer(connected=False, left_behind=True),), link_problems=(AWAY_AT_ALL,))),
             1,
-            "HIKAE WARNING - web disconnected (beta: nothing listens: unreadable remedy; it has not followed since this node was",
+            "HIKAE WARNING - web disconnected (beta: nothing listens: disconnected remedy; it has not followed since this node",
         ),
         (
             a_node(a_dataset(peers=(a_peer(connected=False, left_behind=True), a_peer(name="gamma", connected=False)))),
@@ -72,6 +73,12 @@ def test_code_and_line(facts: NodeFacts, code: int, begin: str) -> None:
     line, found = check_line(status_json(facts))
     assert (code, begin) == (found, line[: len(begin)])
     assert "\n" not in line
+
+
+def test_who_may_not_read_names_is_not_woken_either() -> None:
+    """For a peer that a promotion left behind: the code is the same of what anybody may read."""
+    facts = a_node(a_dataset(peers=(a_peer(connected=False, left_behind=True),), link_problems=(AWAY_AT_ALL,)))
+    assert 1 == check_line(public_json(status_json(facts)))[1]
 
 
 AWAY = a_peer(connected=False, mode="", applied_ns=NOW - 90 * 10**9)

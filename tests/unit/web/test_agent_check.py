@@ -18,10 +18,13 @@ from fakes.web_fakes import STANDBY, a_look, publish, said, served
 WEB = a_dataset()
 
 
-def _moving(dataset: DatasetFacts) -> StateLook:
+def _moving(dataset: DatasetFacts, moving: object) -> StateLook:
     look = a_look(a_node(dataset))
     assert look.value is not None
-    return StateLook({**look.value, "datasets": [{**one, "state": "moving"} for one in look.value["datasets"]]}, 0.5)
+    return StateLook(
+        {**look.value, "datasets": [{**one, "state": "moving", "moving": moving} for one in look.value["datasets"]]},
+        0.5,
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,8 +43,11 @@ def test_each_state_has_its_line(dataset: DatasetFacts, expected: str) -> None:
 
 
 def test_a_change_of_role_drains() -> None:
-    """While the role changes nobody new is sent there, on either side."""
-    assert ["drain", "drain"] == [verdict(_moving(dataset), "") for dataset in (WEB, STANDBY)]
+    """While the role changes here nobody new is sent there, on either side; that it does on another node, as where the old
+    primary rejoins, drains no node that serves."""
+    here = {"what": "a switchover", "step": "stop"}
+    assert ["drain", "drain"] == [verdict(_moving(dataset, here), "") for dataset in (WEB, STANDBY)]
+    assert ["up ready", "maint"] == [verdict(_moving(dataset, None), "") for dataset in (WEB, STANDBY)]
 
 
 def test_a_stale_state_is_down() -> None:
