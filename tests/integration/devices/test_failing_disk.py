@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ def test_a_bad_place_is_named_and_owed_until_it_can_be_read(tmpfs_dir: Path) -> 
         with both.source.open("r+b", buffering=0) as file:
             file.seek(9 * MIB)
             file.write(b"written meanwhile")
+            os.fsync(file.fileno())
         assert "3,145,728" in _problem(both, "unreadable")["message"]
         both.alpha.wait(name="disk", within=90.0)
         with both.target.open("rb") as file:
@@ -70,6 +72,7 @@ def test_a_disk_that_dies_is_gone_and_leaves_the_standby_whole(tmpfs_dir: Path) 
         with both.source.open("r+b", buffering=0) as file:
             file.seek(9 * MIB)
             file.write(b"written meanwhile")
+            os.fsync(file.fileno())
         eventually(lambda: (both.alpha.look("disk").get("hold") or {}).get("code") == "device-gone", 60.0)
         gates = {one["name"]: one["ok"] for one in both.beta.dataset("disk")["promotion"]["gates"]}
         assert (True, True, 0) == (gates["consistent"], gates["owed"], both.beta.dataset("disk")["owed"])
