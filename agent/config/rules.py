@@ -136,6 +136,25 @@ def command(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+_SERVICE = re.compile(r"[A-Za-z0-9:_.\\@-]{1,247}\.service", re.ASCII)
+
+
+def service_unit(value: object) -> str:
+    """The whole name of a service unit."""
+    if not isinstance(value, str) or not _SERVICE.fullmatch(value):
+        raise ValueError(f"{shown_value(value)} is no name of a service unit; write it whole, like shop.service")
+    return value
+
+
+def probe_as_written(value: object) -> object:
+    """See :func:`hook_as_written`; with units there need be no program."""
+    if isinstance(value, dict) and value.get("units"):
+        return value
+    if isinstance(value, dict) and "run" not in value:
+        return {**value, "run": ""}  # refused in words, as what else is wrong in it
+    return hook_as_written(value)
+
+
 def hook_as_written(value: object) -> object:
     """A hook as a table: what was written as a list of words, as ``"none"``, or as a table already; None for an empty list."""
     if value == "none":

@@ -43,6 +43,7 @@ Rpo = Annotated[
     float, BeforeValidator(partial(units.parse_span, least=100, most=86_400_000)), Written(units.format_span)
 ]
 Freeze = Annotated[float, BeforeValidator(partial(units.parse_span, least=1, most=30_000)), Written(units.format_span)]
+ServiceUnit = Annotated[str, BeforeValidator(rules.service_unit)]
 Command = Annotated[tuple[str, ...], BeforeValidator(rules.command)]
 
 Kind = Literal["tree", "device"]
@@ -240,6 +241,35 @@ class Hook:
         return {"run": self.run, "timeout": timeout, "retries": self.retries, "on_failure": self.on_failure}
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeHook(Hook):
+    """A probe: ``units`` are service units whose programs are begun on the view of the standby before ``run``, which may be
+    nothing then: it is enough that they begin, and run."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = FORBID
+
+    run: Annotated[
+        Command, Key('["shop-probe"]', "the program that tries it, and its arguments; no shell reads them")
+    ] = ()
+    units: Annotated[
+        tuple[ServiceUnit, ...],
+        Key('["shop.service"]', "service units whose programs are begun on the view first, as these units say"),
+    ] = ()
+
+    @property
+    def does(self) -> bool:
+        """Whether there is anything to try."""
+        return bool(self.run or self.units)
+
+    def as_written(self) -> object:
+        """See ``Hook``; a table where there are units."""
+        if not self.units:
+            return Hook(self.run, self.timeout, self.retries, self.on_failure).as_written()
+        timeout = units.format_duration(self.timeout) if self.timeout is not None else None
+        return {"run": self.run, "units": self.units, "timeout": timeout}
+
+
+ProbeOrNone = Annotated[ProbeHook | None, BeforeValidator(rules.probe_as_written), Written(ProbeHook.as_written)]
 #: None: the file says nothing of it.
 HookOrNone = Annotated[Hook | None, BeforeValidator(rules.hook_as_written), Written(Hook.as_written)]
 
@@ -266,7 +296,7 @@ class Hooks:
     before_demote: Annotated[HookOrNone, Key('["shop-drain"]', "runs before a primary becomes a standby")] = None
     after_demote: Annotated[HookOrNone, Key('["shop-announce"]', "runs after a primary has become a standby")] = None
     probe: Annotated[
-        HookOrNone,
+        ProbeOrNone,
         Key(
             '["shop-probe"]',
             "tries on a view of the standby whether it serves: rehearse",

@@ -137,7 +137,7 @@ def _judge_rehearsal(facts: KernelFacts) -> Iterator[Diagnosis]:
 
 
 def _has_probe(dataset: Dataset) -> bool:
-    return dataset.hooks.probe is not None and bool(dataset.hooks.probe.run)
+    return dataset.hooks.probe is not None and dataset.hooks.probe.does
 
 
 def _watch(dataset: Dataset, groups: FanotifyGroups) -> WatchFound:

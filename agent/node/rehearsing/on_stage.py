@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 from agent.config.values import Settings
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain
@@ -18,7 +19,9 @@ from agent.node.rehearsing.device_view import ShownDevice, clear_view, shown_dev
 from agent.roles.rehearsal import stage
 from agent.roles.rehearsal.clearing import remove_tree
 from agent.roles.rehearsal.stage import EXIT_FAILED, FAILED, ROOT, UPPER, WORK, StageRequest
+from agent.roles.rehearsal.stage_units import UnitRequest
 from agent.roles.rehearsal.steps import OPERATION
+from agent.roles.rehearsal.unit_text import UnitProgram
 from agent.steps.attended import Attended, AttendedProgram, attend
 from agent.steps.hooks import attended_failure, shown_words
 from agent.steps.transient import service_manager, unit_name
@@ -35,7 +38,8 @@ _LETS_GO = 10.0
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What is run: the probe's words, its environment, and how long it may take, in seconds; ``path``: the standby's, a
-    directory, or a device where ``is_device``."""
+    directory, or a device where ``is_device``; ``units``: whose programs are begun before, and are all of it where there are no
+    words."""
 
     dataset: str
     path: str
@@ -43,6 +47,7 @@ class Probe:
     words: tuple[str, ...]
     environment: dict[str, str]
     timeout: float
+    units: tuple[UnitProgram, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class Stage:
             "parts": list(device.parts) if device is not None else [],
             "place": str(self._place),
             "hidden": [one for one in self._hidden if os.path.commonpath((one, own)) != one],
+            "units": [cast(UnitRequest, asdict(one)) for one in probe.units],
             "words": list(probe.words),
             "environment": probe.environment,
             "umask": _UMASK,
@@ -128,7 +134,7 @@ class Stage:
         if reason and found.code == EXIT_FAILED:
             remedy = "look at [dataset.hooks] probe; overlayfs is needed: modprobe overlay"
             raise HikaeError(OPERATION, probe.dataset, reason, remedy)
-        failure = attended_failure(found, probe.words, probe.timeout)
+        failure = attended_failure(found, probe.words or tuple(one.name for one in probe.units), probe.timeout)
         if found.unstarted:
             raise Refused(OPERATION, probe.dataset, str(failure), "look at the journal")
         return ProbeEnd(found.code, failure, shown_words(found.said))

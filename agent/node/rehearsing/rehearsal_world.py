@@ -13,6 +13,7 @@ from agent.core.standing import Rehearsed
 from agent.node.context import Surroundings
 from agent.node.rehearsing.last_rehearsal import LastRehearsal
 from agent.node.rehearsing.on_stage import Probe, Stage, hidden_places
+from agent.node.rehearsing.probe_units import unit_programs, unit_text
 from agent.node.standby import Standby
 from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.roles.rehearsal.steps import KIND, OPERATION, RECORD, TABLE, RehearsalWorld
@@ -84,12 +85,13 @@ class _World:
         self._doing("probe")
         dataset, clock = self._member.dataset, self._around.clock
         hook = dataset.hooks.probe
-        if hook is None or not hook.run:
+        if hook is None or not hook.does:
             raise no_probe(dataset.name)
+        units = unit_programs(hook.units, unit_text)
         place = HookPlace(dataset.name, self._member.node, Role.STANDBY.value, self._standby().epoch, "rehearse")
         timeout = min(hook.timeout or dataset.rehearse.timeout, dataset.rehearse.timeout)
         environment = {**hook_environment(place), "HIKAE_PATH": dataset.path}
-        probe = Probe(dataset.name, dataset.path, dataset.is_device, hook.run, environment, timeout)
+        probe = Probe(dataset.name, dataset.path, dataset.is_device, hook.run, environment, timeout, units)
         try:
             found = self._stage.run(probe, self._is_over)
         except CalledOff:

@@ -14,10 +14,11 @@ def rehearsal_gates(facts: DatasetFacts, hooks: Hooks, *, settled: bool) -> tupl
 
 def _probe(facts: DatasetFacts, hooks: Hooks) -> Gate:
     probe = hooks.probe
-    if probe is None or not probe.run:
+    if probe is None or not probe.does:
         remedy = 'write probe = ["PROGRAM", "ARGUMENT"] below [dataset.hooks]; then: hikae reload'
         return Gate("probe", False, "no probe is configured", "a program", facts.time_ns, remedy)
-    return Gate("probe", True, f"probe runs {probe.run[0]}", "a program", facts.time_ns, "")
+    tried = " and ".join((*probe.units, *probe.run[:1]))
+    return Gate("probe", True, f"probe runs {tried}", "a program", facts.time_ns, "")
 
 
 def _first_sync(facts: DatasetFacts, *, settled: bool) -> Gate:

@@ -1,7 +1,8 @@
 """The stage of a rehearsal: a program that shows a probe the standby at its own path, and lets nothing of what it does get out.
 
-It imports nothing of ours but ``walls.py`` beside it, and is executed (``python -I -S -B stage.py REQUEST``) with all privileges
-that a view needs, in a transient unit or as a child. In namespaces of its own (mounts, processes, network, IPC) it builds a root:
+It imports nothing of ours but ``walls.py`` and ``stage_units.py`` beside it, and is executed (``python -I -S -B stage.py
+REQUEST``) with all privileges that a view needs, in a transient unit or as a child. In namespaces of its own (mounts, processes,
+network, IPC) it builds a root:
 
 - every filesystem of this machine through an overlay without an upper side: what stands there is read, and a socket or a FIFO in
   it is another one than the machine's;
@@ -30,9 +31,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TypedDict
 
 if TYPE_CHECKING or __package__:
-    from agent.roles.rehearsal import walls
+    from agent.roles.rehearsal import stage_units, walls
 else:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import stage_units
     import walls
 
 #: Beside the request: why the probe was not run to its end; nothing where it was.
@@ -94,14 +96,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class StageRequest(TypedDict):
     """``path``: the standby's; ``device``: the node of the block device that shows it, "" for a tree; ``parts``: of each of its
     partitions, with its number; ``place``: a directory of
-    our own, which goes afterwards; ``hidden``: what a probe must not read; ``reserve``: bytes that stay free where ``place``
-    lies."""
+    our own, which goes afterwards; ``units``: whose programs are begun before ``words`` are run; ``hidden``: what a probe must
+    not read; ``reserve``: bytes that stay free where ``place`` lies."""
 
     path: str
     device: str
     parts: list[tuple[int, str]]
     place: str
     hidden: list[str]
+    units: list[stage_units.UnitRequest]
     words: list[str]
     environment: dict[str, str]
     umask: int
@@ -172,6 +175,12 @@ def _begun(request: StageRequest) -> int:
     os.chdir("/")
     words, environment = request["words"], request["environment"]
     os.environ["PATH"] = environment.get("PATH", os.defpath)
+    if request["units"]:
+        tries = os.fork()
+        if tries == 0:
+            os.setsid()
+            os._exit(stage_units.try_units(request["units"], words, environment))
+        return tries
     try:
         return os.posix_spawnp(words[0], words, environment, setsid=True)
     except OSError as error:

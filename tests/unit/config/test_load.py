@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,11 @@ from agent.config.values import (
     Limits,
     NodeSettings,
     Peer,
+    ProbeHook,
     Promote,
     Rehearse,
 )
+from agent.core.errors import ConfigError
 from fakes.config_files import BASE, WEB, write
 
 FULL = """
@@ -116,6 +119,41 @@ def test_the_contract_loads(tmp_path: Path) -> None:
     assert Limits(first_sync=(Limit((1320, 300), 80_000_000),)) == web.limits
     stop = Hook(("systemctl", "stop", "shop"), 90, 1, "go-on")
     assert Hooks(Hook(("systemctl", "start", "shop")), stop, Hook(()), timeout=60) == web.hooks
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('["shop-probe"]', ProbeHook(("shop-probe",))),
+        ('{ units = ["shop.service", "redis@a.service"] }', ProbeHook(units=("shop.service", "redis@a.service"))),
+        (
+            '{ units = ["shop.service"], run = ["shop-probe"], timeout = "5s" }',
+            ProbeHook(("shop-probe",), 5, units=("shop.service",)),
+        ),
+        ('"none"', ProbeHook()),
+    ],
+)
+def test_a_probe_is_a_program_or_units_or_both(tmp_path: Path, written: str, expected: ProbeHook) -> None:
+    """And is shown as it can be written again."""
+    (web,) = load(write(tmp_path, f"{BASE}{WEB}[dataset.hooks]\nprobe = {written}\n")).datasets
+    assert expected == web.hooks.probe
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ('{ units = ["shop"] }', "is no name of a service unit; write it whole, like shop.service"),
+        ('{ units = ["shop.socket"] }', "is no name of a service unit"),
+        ('{ units = ["../x.service"] }', "is no name of a service unit"),
+        ("{ units = [] }", "write the program and each argument for itself"),
+        ('{ timeout = "5s" }', "write the program and each argument for itself"),
+        ("{ units = 3 }", "units"),
+    ],
+)
+def test_a_probe_that_tries_nothing_is_refused(tmp_path: Path, written: str, why: str) -> None:
+    """With what to write."""
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        load(write(tmp_path, f"{BASE}{WEB}[dataset.hooks]\nprobe = {written}\n"))
 
 
 def test_what_is_written_empty_is_not_set(tmp_path: Path) -> None:
@@ -210,6 +248,7 @@ def test_every_key_has_an_example() -> None:
         "dataset.limits.steady": Limit,
         "dataset.hooks": Hooks,
         **{f"dataset.hooks.{name}": Hook for name in HOOKS},
+        "dataset.hooks.probe": ProbeHook,
     }
     for place, shape in shapes.items():
         assert sorted(field.name for field in dataclasses.fields(shape)) == sorted(known_keys(place))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.config.values import Hook, Hooks
+from agent.config.values import Hook, Hooks, ProbeHook
 from agent.doctor.certified import CertificateFacts, judge_certificates
 from agent.doctor.configured import ConfigurationFacts, judge_configuration
 from agent.doctor.devices import DeviceFound, judge_devices
@@ -26,7 +26,7 @@ from agent.watch.blocks.outlook import TrackingOutlook
 NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()) * 10**9
 DAY = 86_400 * 10**9
 GIB = 1 << 30
-NOTHING_TO_DO = Hooks(start=Hook(()), stop=Hook(()), probe=Hook(()))
+NOTHING_TO_DO = Hooks(start=Hook(()), stop=Hook(()), probe=ProbeHook(()))
 ALL_THERE = KernelFacts(True, (), systemd=True, overlay=True, namespaces=(), walls="", fuse=True)
 
 
@@ -168,7 +168,7 @@ def test_devices(outlook: TrackingOutlook, primary: bool, expected: list[tuple[s
         (ProgramFacts("web", NOTHING_TO_DO, (), ("shop",)), [("boot", "warning")]),
         (ProgramFacts("web", NOTHING_TO_DO, (), (), ("shop",)), [("hooks", "error")]),
         (
-            ProgramFacts("web", Hooks(start=Hook(("a",)), stop=Hook(("b",)), probe=Hook(("c",)))),
+            ProgramFacts("web", Hooks(start=Hook(("a",)), stop=Hook(("b",)), probe=ProbeHook(("c",)))),
             [("hooks", "warning")],
         ),
     ],
