@@ -237,6 +237,9 @@ class Hook:
             return "none"
         if self == Hook(self.run):
             return self.run
+        return self._table()
+
+    def _table(self) -> dict[str, object]:
         timeout = units.format_duration(self.timeout) if self.timeout is not None else None
         return {"run": self.run, "timeout": timeout, "retries": self.retries, "on_failure": self.on_failure}
 
@@ -265,8 +268,7 @@ class ProbeHook(Hook):
         """See ``Hook``; a table where there are units."""
         if not self.units:
             return Hook(self.run, self.timeout, self.retries, self.on_failure).as_written()
-        timeout = units.format_duration(self.timeout) if self.timeout is not None else None
-        return {"run": self.run, "units": self.units, "timeout": timeout}
+        return {"units": self.units, **self._table()}
 
 
 ProbeOrNone = Annotated[ProbeHook | None, BeforeValidator(rules.probe_as_written), Written(ProbeHook.as_written)]

@@ -135,8 +135,10 @@ def test_the_contract_loads(tmp_path: Path) -> None:
 )
 def test_a_probe_is_a_program_or_units_or_both(tmp_path: Path, written: str, expected: ProbeHook) -> None:
     """And is shown as it can be written again."""
-    (web,) = load(write(tmp_path, f"{BASE}{WEB}[dataset.hooks]\nprobe = {written}\n")).datasets
-    assert expected == web.hooks.probe
+    settings = load(write(tmp_path, f"{BASE}{WEB}[dataset.hooks]\nprobe = {written}\n"))
+    assert expected == settings.datasets[0].hooks.probe
+    (tmp_path / "shown").mkdir()
+    assert expected == load(write(tmp_path / "shown", show(settings))).datasets[0].hooks.probe
 
 
 @pytest.mark.parametrize(
