@@ -8,6 +8,7 @@ from typing import Any
 
 from hosts.blocks import Substitution
 from hosts.host import Host, HostError
+from hosts.rehearsing import rehearses_a_unit
 
 DATASET = "web"
 Step = Callable[[str, tuple[Substitution, ...]], str]
@@ -54,6 +55,7 @@ class FailingOver:
         self._settled(self._alpha)
         self._alpha.type("test -e /srv/web/confirmed && test -e /srv/web/served-by-beta && test ! -e /srv/web/old/3\n")
         self._same("after the switchover back")
+        rehearses_a_unit(self._beta)
 
     def _settled(self, primary: Host) -> None:
         """What was written is on the other side; a barrier says so."""
