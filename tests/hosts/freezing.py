@@ -62,16 +62,17 @@ class FrozenTree:
 
     def _killed(self, who: str, kill: str) -> None:
         """Try until the freeze, which lasts for milliseconds, was met; each try with a new agent, which may freeze at once."""
-        said = ""
+        tries = []
         for _ in range(_TRIES):
             self._alpha.type(_CATCH.replace("KILL_IT", kill), quiet=True)
-            self._beta.type("timeout 60 hikae generations take db || true\n", quiet=True)
+            took = self._beta.type("timeout 60 hikae generations take db 2>&1 || true\n", quiet=True)
             said = self._alpha.type("wait $catching; cat /tmp/caught\n", quiet=True)
             self._alpha.type(_GO_ON, quiet=True)
             if "thawed" in said:
                 print(f"--- killed inside the freeze: {who}; {said.strip()}", flush=True)
                 return
-        raise HostError(f"the freeze was not met in {_TRIES} tries ({who}): {said}")
+            tries.append(f"{took.strip()} | {said.strip()}")
+        raise HostError(f"the freeze was not met in {_TRIES} tries ({who}):\n" + "\n".join(tries))
 
 
 _CONFIGURE = """cp /etc/hikae/agent.toml /etc/hikae/agent.toml.before

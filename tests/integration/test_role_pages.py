@@ -129,14 +129,25 @@ def test_away_during_two_promotions() -> None:
         followed(both.beta, both)
 
 
+def _newest(both: Pair) -> int:
+    """The number, in its epoch, of the newest commit that alpha knows; 0 for none."""
+    return int((both.alpha.look()["commit"] or {"seq": 0})["seq"])
+
+
 def test_an_empty_state() -> None:
     """A primary whose state was lost appoints itself neither while its peer is silent nor when it is back; what stands in its
     tree is accepted."""
     with filled(UNBRAKED) as both:
+        known = _newest(both)
         both.stop()
         shutil.rmtree(both.alpha.state)
         both.alpha.start()
         must_be("unconfirmed: an empty state", both, is_state("unconfirmed", "has not confirmed"), anything)
+        while (
+            newest := _newest(both)
+        ) <= known:  # as many commits as the other node knows, so that it holds another one
+            (both.source / "f0").write_text("first 0")
+            eventually(lambda before=newest: before < _newest(both))
         agreed(both.alpha, 2, serves=False)
         both.beta.start()
         must_be("rewound: an empty state", both, is_state("rewound"), is_state("disconnected"))

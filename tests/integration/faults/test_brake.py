@@ -55,7 +55,8 @@ def test_a_deletion_that_is_spread_over_time_is_held() -> None:
         both.alpha.wait("durable")
         line = held(both, "mass-deletion", "380 of 410 entries deleted since ")
         sentence = (
-            r"380 of 410 entries deleted since [\d:]{8}\. If it was not meant, on alpha: hikae rollback web --at TIME "
+            r"380 of 410 entries deleted since [\d:]{8}; the standby keeps what it had\. "
+            r"If it was not meant, on alpha: hikae rollback web --at TIME "
             r"\(before that\) If it was, on beta: hikae accept web"
         )
         assert re.match(rf"web HELD ← alpha [\d:]+ [\d:]+( !)? never .* {sentence}", line), line

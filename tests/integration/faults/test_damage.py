@@ -161,7 +161,7 @@ def test_a_damaged_chunk_whose_file_has_changed_is_no_loss_for_the_standby() -> 
             (both.source / f"random{number}").write_bytes(os.urandom(100_000))
         both.start()
         both.beta.up()
-        both.beta.run("verify", "web", "--deep")
+        eventually(lambda: Exit.FAILED == both.beta.run("verify", "web", "--deep").returncode)
         both.mirror(90)
         # What is asked for before the primary has looked at the files is asked for again half a minute later.
         both.beta.cleared("vault-damaged", within=100)
