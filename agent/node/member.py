@@ -124,6 +124,10 @@ class Member:
         """What is open now."""
         return self._tended.side
 
+    def wait_for_a_try(self, seconds: float) -> None:
+        """Wait, at most so long, while it is being opened: an agent answers before its datasets are open. Any thread."""
+        self._tended.wait_for_a_try(seconds)
+
     def primary(self) -> Primary:
         """The open primary side. Raises ``TryAgain`` while it is not open, ``NotFound`` once it is no longer configured."""
         side = self.side

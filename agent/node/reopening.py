@@ -59,11 +59,16 @@ class Tended(Generic[Opened]):
         self._side: Opened | None = None
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._due = 0.0
+        self._tried = threading.Event()
 
     @property
     def side(self) -> Opened | None:
         """What is open now."""
         return self._side
+
+    def wait_for_a_try(self, seconds: float) -> None:
+        """Wait, at most so long, until it was tried to open it since it began or was to be reopened. Any thread."""
+        self._tried.wait(seconds)
 
     def failed(self, error: HikaeError) -> None:
         """The side cannot go on; it is closed and opened again at the next tick."""
@@ -86,6 +91,7 @@ class Tended(Generic[Opened]):
 
     def reopen(self) -> None:
         """Close what is open, which may be of another kind by now, and open it at once."""
+        self._tried.clear()
         self.close()
         self._try_open()
 
@@ -111,6 +117,8 @@ class Tended(Generic[Opened]):
         else:
             self._backoff.succeeded()
             self._board.clear(NOT_RUNNING)
+        finally:
+            self._tried.set()
 
     def _gave_up(self, error: HikaeError) -> None:
         self.close()

@@ -46,6 +46,7 @@ class OperatorDesk:
         if not isinstance(request, DatasetRequest):
             return NodeCall(self._agent, progress)
         member = member_for(self._agent.members, request)
+        member.wait_for_a_try(_OPENING_SECONDS)
         uid = self._caller.uid if self._caller is not None else None
         return DatasetCall(self._agent, member, progress, self._typist, peer, uid)
 
@@ -56,6 +57,10 @@ class OperatorDesk:
     def stop(self) -> None:
         """The node stops: long calls end with ``TryAgain``."""
         self._agent.stopping.set()
+
+
+#: So long a call waits for a dataset that is being opened, in seconds.
+_OPENING_SECONDS = 5.0
 
 
 def _unheard(_progress: Json) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 @contextmanager
 def holding(code: str, path: Path) -> Iterator[int]:
     """A process that has run ``code`` with ``p`` as the path; its number."""
-    script = f"import mmap, os, sys; p = {str(path)!r}; {code}; print('has it', flush=True); sys.stdin.read()"
+    script = f"import mmap, os, sys; p = {str(path)!r}; {code}\nprint('has it', flush=True); sys.stdin.read()"
     process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None

@@ -10,8 +10,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from agent.core.errors import Exit
 from fakes.agents import Pair, pair
 from fakes.changing import written_to
+from fakes.eventually import eventually
 from fakes.proxy import Proxy
 
 WHOLE = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) > 0
@@ -132,8 +134,9 @@ def test_a_log_that_grows_travels_by_what_was_appended() -> None:
         damage(both)
         both.beta.start()
         both.beta.up()
-        both.beta.run("verify", "web", "--deep")
-        both.beta.told("vault-damaged")
+        assert Exit.FAILED == both.beta.run("verify", "web", "--deep").returncode
+        # What is asked for again may be there before it was seen to lack.
+        eventually(lambda: "vault-damaged" in {one["code"] for one in both.beta.json("events")})
         both.beta.cleared("vault-damaged")
         both.mirror()
         is_clean(both)

@@ -98,6 +98,8 @@ def test_offline(tmpfs_dir: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     hooks = {"stop": hook(log, "stop"), "start": hook(log, "start")}
     with quiesced(tmpfs_dir, log, "none", **hooks) as both:
+        eventually(lambda: log.exists() and ["start web 1"] == log.read_text().splitlines())
+        log.unlink()
         (both.source / "last").write_text("words")
         taken = both.alpha.json("generations", "take", "web", "--offline", "--label", "before")
         names = [one["name"] for one in taken["steps"]]

@@ -8,6 +8,7 @@ process counts as a writer.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from agent.fs.writers.held_open import files_held_open
 
 _PROC = Path("/proc")
 _DELETED = " (deleted)"
+#: Instead of a path for which the kernel has no room (4,095 bytes): whether it is below is asked of its handle.
+_TOO_LONG = "/… (a path that is too long to be told)"
 #: So many are named.
 MOST = 50
 #: The paths of files below a directory, given as its real path, that somebody has open for writing. OSError where that cannot be
@@ -130,9 +133,19 @@ def _opened(thread: Path, below: _Below) -> Iterator[str]:
     for name in os.listdir(thread / "fd"):
         link = str(thread / "fd" / name)
         with suppress(FileNotFoundError, ProcessLookupError):
-            path = os.readlink(link)
+            path = _path_of(link)
             if path.startswith("/") and is_held_for_writing(thread, name) and _is_file(link) and below.has(link, path):
                 yield path
+
+
+def _path_of(link: str) -> str:
+    """What a link of /proc leads to."""
+    try:
+        return os.readlink(link)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return _TOO_LONG
+        raise
 
 
 def is_held_for_writing(thread: Path, name: str) -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -69,6 +69,9 @@ class ReignHooks:
         self._ending = threading.Event()
         self._run = run or self._by_runner
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        #: So many want no application started.
+        self._held = 0
         #: The epoch in which the start hook was begun in this run.
         self._started: int | None = None
         #: The fencing that ``on_fenced`` was begun for in this run.
@@ -78,12 +81,31 @@ class ReignHooks:
 
     def tick(self, now: ReignNow | None) -> None:
         """Once a second; ``now``: None where no primary is open."""
+        with self._lock:
+            self._look(now)
+
+    @contextmanager
+    def nothing_started(self) -> Iterator[None]:
+        """Until the end of the block no application is started because this node may serve, and one that was being started when
+        it began is: somebody is about to stop it. Any thread; waits."""
+        with self._lock:
+            self._held += 1
+            running = self._thread
+        try:
+            if running is not None:
+                running.join()
+            yield
+        finally:
+            with self._lock:
+                self._held -= 1
+
+    def _look(self, now: ReignNow | None) -> None:
         if now is None or self._ending.is_set() or (self._thread is not None and self._thread.is_alive()):
             return
         if now.mark is not None:
             self._started = None
             self._must_stop(now.mark, now.epoch)
-        elif not (now.waits_for or now.busy) and self._started != now.epoch:
+        elif not (now.waits_for or now.busy or self._held) and self._started != now.epoch:
             self._started = now.epoch
             self._begin(START, Role.PRIMARY, now.epoch, "it may serve", lambda: None)
 

@@ -51,7 +51,8 @@ def _take_offline(call: DatasetCall, request: GenerationsTakeOfflineRequest) -> 
             raise TryAgain("wait", call.dataset, "the dataset was opened anew meanwhile", "type it again") from error
 
     work = OfflineWork(wait, partial(_taken, call, request.label), call.agent.stopping.is_set)
-    return side.offline.take(work)
+    with call.member.serving.nothing_started():
+        return side.offline.take(work)
 
 
 def _taken(call: DatasetCall, label: str) -> Json:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.fs.handles import handle_of
+from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.writers.held_open import files_held_open, is_open_for_writing
 from agent.fs.writers.processes import Writer, writers_below
 from fakes.holding import holding
@@ -137,3 +137,17 @@ def test_the_kernel_is_asked_of_each_file_below(tmp_path: Path) -> None:
     assert [] == list(files_held_open(str(tmp_path / "tree")))
     with (tmp_path / "tree/a/read").open("r+b"):
         assert [str(tmp_path / "tree/a/read")] == list(files_held_open(str(tmp_path / "tree")))
+
+
+def test_a_path_that_is_too_long_to_be_told(tmpfs_dir: Path) -> None:
+    """A file that is open so deep that the kernel does not tell where is known by its handle; elsewhere it is nobody's matter."""
+    code = "os.chdir(p)\nfor n in range(50): os.mkdir('d' * 100); os.chdir('d' * 100)\nf = open('f', 'w')"
+    for name in ("tree", "elsewhere"):
+        (tmpfs_dir / name).mkdir()
+    known: set[bytes] = set()
+    with holding(code, tmpfs_dir / "tree") as writer, holding(code, tmpfs_dir / "elsewhere"):
+        opened = os.open(f"/proc/{writer}/fd/3", os.O_PATH)
+        known.add(handle_of_fd(opened))
+        os.close(opened)
+        found = writers_below(str(tmpfs_dir / "tree"), known.__contains__)
+    assert [writer] == [one.process for one in found]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+
+import pytest
 
 from agent.core.clock import ManualClock
 from agent.core.errors import Damaged, HikaeError, TryAgain
@@ -97,3 +100,17 @@ def test_an_error_of_the_system_is_a_problem_too() -> None:
         bench.clock.advance(LONGEST_PAUSE + 0.1)
     bench.tended.tick()
     assert (1, "") == (len(bench.opened), bench.message())
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_who_needs_it_waits_until_it_was_tried(refused: bool) -> None:
+    """Also where that failed, and again while it is reopened; who asks later does not wait."""
+    bench = Bench()
+    bench.refusals = [TryAgain("open", "web", "not now", "")] if refused else []
+    asking = threading.Thread(target=bench.tended.wait_for_a_try, args=(60.0,))
+    asking.start()
+    assert asking.is_alive()
+    bench.tended.tick()
+    asking.join(30)
+    assert (False, refused) == (asking.is_alive(), bench.tended.side is None)
+    bench.tended.wait_for_a_try(60.0)

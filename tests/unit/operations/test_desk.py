@@ -57,6 +57,9 @@ class ClosedMember:
         """See ``Member``."""
         return a_dataset(role=self.role, peers=())
 
+    def wait_for_a_try(self, seconds: float) -> None:
+        """See ``Member``; it was tried."""
+
     def primary(self) -> Primary:
         """See ``Member``."""
         raise TryAgain("use the dataset", "web", "it is not running now")

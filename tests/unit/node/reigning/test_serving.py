@@ -129,3 +129,12 @@ def test_steps_that_started_it_are_not_followed_by_another_start(bench: Bench) -
     """A promotion runs the hook itself."""
     bench.serving.was_started(3)
     assert [] == bench.tick(ReignNow(3, None, ()))
+
+
+def test_who_keeps_it_stopped_is_not_started_beside(bench: Bench) -> None:
+    """While an operator has it stopped nothing starts it; what a fencing asks for is done all the same."""
+    fenced = ReignNow(1, FENCED, ())
+    with bench.serving.nothing_started():
+        assert [] == bench.tick(ReignNow(1, None, ()))
+        assert [("on_fenced", "fenced", 1)] == bench.tick(fenced)
+    assert [("start", "primary", 1)] == bench.tick(ReignNow(1, None, ()))
