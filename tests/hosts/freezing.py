@@ -100,11 +100,12 @@ _GO_ON = """for i in $(seq 100); do
 done
 hikae wait db --applied --timeout 60
 """
-# The agent is stopped where it has frozen, so that nothing is left to chance: a writer must wait, and go on after the kill.
+# The agent is stopped where it has frozen, so that nothing is left to chance: a writer must wait, and go on after the kill. The
+# mark stands a little before the filesystem does: one that wrote meanwhile is followed by another.
 _CATCH = """systemctl restart hikae; hikae wait db --applied --timeout 60
 cat > /tmp/catch.sh <<'END'
 agent=$(systemctl show -P MainPID hikae)
-python3 - $agent <<'PYTHON' || exit 0
+python3 - $agent <<'PYTHON' || { echo "not seen"; exit 0; }
 import os, signal, sys, time
 until = time.monotonic() + 20
 open("/tmp/catching", "w").close()
@@ -113,9 +114,12 @@ while not os.path.exists("/run/hikae/frozen"):
         sys.exit(1)
 os.kill(int(sys.argv[1]), signal.SIGSTOP)
 PYTHON
-echo written > /srv/db/written & writer=$!
-sleep 0.3
-if ! kill -0 $writer 2>/dev/null || ! [ -e /run/hikae/frozen ]; then kill -CONT $agent; exit 0; fi
+for i in $(seq 10); do
+    echo written > /srv/db/written & writer=$!
+    sleep 0.3
+    if kill -0 $writer 2>/dev/null || ! [ -e /run/hikae/frozen ]; then break; fi
+done
+if ! kill -0 $writer 2>/dev/null || ! [ -e /run/hikae/frozen ]; then kill -CONT $agent; echo "over when it was stopped"; exit 0; fi
 began=$(date +%s%N)
 KILL_IT
 wait $writer
