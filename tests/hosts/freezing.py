@@ -119,7 +119,7 @@ for i in $(seq 10); do
     sleep 0.3
     if kill -0 $writer 2>/dev/null || ! [ -e /run/hikae/frozen ]; then break; fi
 done
-if ! kill -0 $writer 2>/dev/null || ! [ -e /run/hikae/frozen ]; then kill -CONT $agent; echo "over when it was stopped"; exit 0; fi
+if ! kill -0 $writer 2>/dev/null || ! [ -e /run/hikae/frozen ]; then kill -CONT $agent; echo "it was over"; exit 0; fi
 began=$(date +%s%N)
 KILL_IT
 wait $writer
