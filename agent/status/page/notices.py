@@ -171,7 +171,8 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
     lag = [peer for peer in dataset["peers"] if (peer["lag_seconds"] or 0) >= _LAG_TOLD and not peer["first_sync"]]
     made += [Notice(f"{peer['name']} lags by {span_text(peer['lag_seconds'])}") for peer in lag]
     pace = pace_text(status, dataset)
-    return [*made, Notice(pace, _faster(behind))] if pace else made
+    faster = _faster(behind) if dataset["sync"] is None else ""
+    return [*made, Notice(pace, faster)] if pace else made
 
 
 def _faster(behind: list[Json]) -> str:
