@@ -15,6 +15,8 @@ from agent.core.errors import ConfigError
 
 _log = structlog.get_logger("web")
 _ENDING = ".crl"
+#: Time, inode and size of a file.
+_Stamp = tuple[int, int, int]
 
 
 def list_beside(client_ca: str) -> str | None:
@@ -30,6 +32,8 @@ class ClientTls:
         self.context = context
         self._list = client_crl
         self._stamp = _stamp(client_crl)
+        #: The state of the file that could not be read, as was said.
+        self._told: _Stamp | None = None
 
     @classmethod
     def open(cls, cert: str, key: str, client_ca: str, client_crl: str | None) -> ClientTls:
@@ -47,16 +51,19 @@ class ClientTls:
         return cls(context, client_crl)
 
     def refresh(self) -> None:
-        """Read the list again where its file has changed. One that cannot be read changes nothing: those of before stay out."""
+        """Read the list again where its file has changed. One that cannot be read changes nothing (those of before stay out), and is
+        tried again: a file that is being written is empty first, and may get its content within one tick of the clock."""
         stamp = _stamp(self._list)
         if self._list is None or stamp == self._stamp:
             return
-        self._stamp = stamp
         try:
             _load_list(self.context, self._list)
         except (OSError, ssl.SSLError) as error:
-            _log.error("the list of revoked certificates cannot be read; the one before holds", reason=str(error))
+            if stamp != self._told:
+                _log.error("the list of revoked certificates cannot be read; the one before holds", reason=str(error))
+            self._told = stamp
         else:
+            self._stamp = stamp
             _log.info("the list of revoked certificates was read again", path=self._list)
 
 
@@ -68,12 +75,12 @@ def _load_list(context: ssl.SSLContext, path: str) -> None:
         raise ssl.SSLError("there is no list of revoked certificates in PEM in it")
 
 
-def _stamp(path: str | None) -> tuple[int, int] | None:
+def _stamp(path: str | None) -> _Stamp | None:
     try:
         found = os.stat(path) if path is not None else None
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_ino) if found is not None else None
+    return (found.st_mtime_ns, found.st_ino, found.st_size) if found is not None else None
 
 
 def _loaded(name: str, load: Callable[[], None], files: str) -> None:

@@ -1,0 +1,27 @@
+"""The list of revoked certificates of the console, read again while it is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from agent import pki
+from agent.web.client_tls import ClientTls
+
+
+def test_a_list_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -> None:
+    """Empty first, then whole, with one time: the clock of a filesystem stands still for some milliseconds."""
+    keys = tmp_path / "pki"
+    pki.init(str(keys))
+    pki.issue("console", str(keys))
+    files = [str(keys / name) for name in ("console.crt", "console.key", "ca.crt")]
+    handed_out = tmp_path / "ca.crl"
+    handed_out.write_bytes((keys / "ca.crl").read_bytes())
+    tls = ClientTls.open(*files, str(handed_out))
+    before = tls.context.cert_store_stats()["crl"]
+    pki.revoke("console", str(keys))
+    for content in (b"", (keys / "ca.crl").read_bytes()):
+        handed_out.write_bytes(content)
+        os.utime(handed_out, ns=(7, 7))
+        tls.refresh()
+    assert before + 1 == tls.context.cert_store_stats()["crl"]
