@@ -51,8 +51,8 @@ class ClientTls:
         return cls(context, client_crl)
 
     def refresh(self) -> None:
-        """Read the list again where its file has changed. One that cannot be read changes nothing, those of before stay out. It is
-        tried again: a file that is being written is empty first, and may get its content within one tick of the clock."""
+        """Read the list again where its file has changed. One that cannot be read changes nothing: those of before stay out. It
+        is tried again: a file that is being written is empty first, and may get its content within one tick of the clock."""
         stamp = _stamp(self._list)
         if self._list is None or stamp == self._stamp:
             return

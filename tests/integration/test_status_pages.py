@@ -190,9 +190,18 @@ def test_seeding() -> None:
             (both.source / f"f{number}").write_bytes(content)
             (both.target / f"f{number}").write_bytes(content)
         both.start()
-        eventually(lambda: all(is_seeding(agent) for agent in both.agents), 90)
-        # It lasts for a moment: beta stands still in the middle of it.
-        both.beta.stand_still()
+
+        def is_caught() -> bool:
+            """It lasts for a moment: beta stands still in the middle of it, once it has told alpha."""
+            both.beta.stand_still()
+            try:
+                eventually(lambda: all(is_seeding(agent) for agent in both.agents), 2)
+            except AssertionError:
+                both.beta.go_on()
+                return False
+            return True
+
+        eventually(lambda: is_seeding(both.beta) and is_caught(), 90)
         try:
             must_be("seeding", both, is_state("seeding"), is_state("seeding"))
         finally:
