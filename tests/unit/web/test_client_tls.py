@@ -14,10 +14,10 @@ def test_a_list_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -
     keys = tmp_path / "pki"
     pki.init(str(keys))
     pki.issue("console", str(keys))
-    files = [str(keys / name) for name in ("console.crt", "console.key", "ca.crt")]
+    cert, key, authority = (str(keys / name) for name in ("console.crt", "console.key", "ca.crt"))
     handed_out = tmp_path / "ca.crl"
     handed_out.write_bytes((keys / "ca.crl").read_bytes())
-    tls = ClientTls.open(*files, str(handed_out))
+    tls = ClientTls.open(cert, key, authority, str(handed_out))
     before = tls.context.cert_store_stats()["crl"]
     pki.revoke("console", str(keys))
     for content in (b"", (keys / "ca.crl").read_bytes()):
