@@ -46,8 +46,6 @@ CA_DAYS = 3650
 NODE_DAYS = 365
 #: Certificates begin a little before they are made, for nodes whose clocks are late.
 _CLOCK_MARGIN = timedelta(hours=1)
-#: A list that is dated later than this from now was made by a clock that was wrong.
-_SOON = timedelta(minutes=1)
 _HOST = re.compile(r"(?=.{1,253}$)(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII)
 
 
@@ -364,7 +362,7 @@ def _write_crl(
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(authority.subject)
-        .last_update(_dated(old, now))
+        .last_update(now)
         .next_update(max(authority.not_valid_after_utc, now + timedelta(days=1)))
         .add_extension(x509.CRLNumber(number + 1), critical=False)
         .add_extension(_authority_identifier(authority), critical=False)
@@ -372,13 +370,6 @@ def _write_crl(
     for entry in entries:
         builder = builder.add_revoked_certificate(entry)
     write_durably(_path(directory, "ca.crl"), _pem(builder.sign(key, hashes.SHA256())), 0o644)
-
-
-def _dated(old: x509.CertificateRevocationList | None, now: datetime) -> datetime:
-    """When a list was made, as it says. OpenSSL, which the console asks, takes the later of two and knows whole seconds only: one
-    made within the second of the one before is dated a second later. A clock that was far ahead then is not followed."""
-    later = now if old is None else old.last_update_utc + timedelta(seconds=1)
-    return max(now, later) if later - now < _SOON else now
 
 
 def _info(path: str, authorities: list[x509.Certificate], revoked: frozenset[int], now_ns: int) -> CertificateInfo:

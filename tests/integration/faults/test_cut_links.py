@@ -223,7 +223,7 @@ def test_two_standbys_promoted_on_two_sides_of_a_cut() -> None:
         assert 0 == beta.run("serve", "web", "--alone", "--yes").returncode
         eventually(lambda: (("primary", 3), True) == (_role(beta), beta.look()["serving"]))
         for agent in (gamma, alpha):
-            assert 0 == agent.run("rejoin", "web", "--yes").returncode
+            eventually(lambda node=agent: node.run("rejoin", "web", "--yes").returncode == 0)
         _equal(made, "beta", "alpha", "gamma")
         eventually(lambda: gamma.look()["seeding"] is False)
         back = made.base / "back"
