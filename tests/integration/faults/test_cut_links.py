@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -41,6 +42,11 @@ def _tree(made: Fleet, name: str) -> dict[bytes, object]:
 def _role(agent: Agent) -> tuple[str, int]:
     found = agent.look()
     return str(found.get("role")), int(found.get("epoch", 0))
+
+
+def _has_rejoined(agent: Agent) -> bool:
+    """Whether it took the command: it refuses until it has heard of the epoch that goes on."""
+    return agent.run("rejoin", "web", "--yes").returncode == 0
 
 
 def _typed(agent: Agent, words: str) -> subprocess.Popen[str]:
@@ -223,7 +229,7 @@ def test_two_standbys_promoted_on_two_sides_of_a_cut() -> None:
         assert 0 == beta.run("serve", "web", "--alone", "--yes").returncode
         eventually(lambda: (("primary", 3), True) == (_role(beta), beta.look()["serving"]))
         for agent in (gamma, alpha):
-            eventually(lambda node=agent: node.run("rejoin", "web", "--yes").returncode == 0)
+            eventually(partial(_has_rejoined, agent))
         _equal(made, "beta", "alpha", "gamma")
         eventually(lambda: gamma.look()["seeding"] is False)
         back = made.base / "back"
