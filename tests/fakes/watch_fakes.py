@@ -50,11 +50,6 @@ class SeenHints:
         as a look at everything when it floods the queue."""
         return [hint for hint in self.hints if hint.path or hint.handle in handles]
 
-    @property
-    def is_flooded(self) -> bool:
-        """Whether a look at everything was asked for, as when others flood the queue: then no hint need say more."""
-        return any(hint.look is Look.SUBTREE and not hint.path for hint in self.hints)
-
     def names(self, path: bytes) -> bool:
         """Whether this very path is told of, or something above it; not by a look at everything, which others cause."""
         return covers([hint for hint in self.hints if hint.path], path)
