@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from fakes.forked import server_of_this_process
+from fakes.forked import environment_now, server_of_this_process
 from fakes.trees import remove_all
 
 settings.register_profile("hikae", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -117,8 +117,8 @@ def _children_of(process: str) -> dict[int, str]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """A test that leaves a thread or a child process behind fails and names it."""
-    threads_before, children_before = _threads(), set(_children())
+    """A test that leaves a thread, a child process or a changed environment behind fails and names it."""
+    threads_before, children_before, environment = _threads(), set(_children()), environment_now()
     yield
     deadline = time.monotonic() + LEAVE_SECONDS
     for thread in _threads() - threads_before:
@@ -126,3 +126,4 @@ def nothing_left_behind() -> Iterator[None]:
     threads = sorted(thread.name for thread in _threads() - threads_before)
     children = {pid: words for pid, words in _children().items() if pid not in children_before}
     assert ([], {}) == (threads, children), f"left behind: threads {threads}, processes {children}"
+    assert environment == environment_now()

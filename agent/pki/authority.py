@@ -16,6 +16,7 @@ import fcntl
 import ipaddress
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ CA_DAYS = 3650
 NODE_DAYS = 365
 #: Certificates begin a little before they are made, for nodes whose clocks are late.
 _CLOCK_MARGIN = timedelta(hours=1)
+_SECOND = 1_000_000_000
 _HOST = re.compile(r"(?=.{1,253}$)(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII)
 
 
@@ -116,8 +118,8 @@ def renew(name: str, directory: str, days: int = NODE_DAYS, *, now_ns: int | Non
 def revoke(name_or_serial: str, directory: str, *, now_ns: int | None = None) -> list[CertificateInfo]:
     """Put a certificate (by serial), or every certificate that a node ever had (by name), on the list of revoked ones, and give
     them back. Nodes refuse them once they have the new ``ca.crl``. Raises NotFound."""
-    now_ns = SystemClock().now_ns() if now_ns is None else now_ns
     with _locked(directory):
+        now_ns = _in_another_second(directory) if now_ns is None else now_ns
         certificate, key = _authority(directory)
         found = {
             path: serial
@@ -343,6 +345,16 @@ def _revoked_entries(directory: str) -> Sequence[x509.RevokedCertificate]:
 def _is_revoked(directory: str, path: str) -> bool:
     serial = parse_certificate(read_file(path, "certificate", ""), path).serial_number
     return any(entry.serial_number == serial for entry in _revoked_entries(directory))
+
+
+def _in_another_second(directory: str) -> int:
+    """Now (UTC ns), once it is not the second of the list that stands. Of two lists with one date OpenSSL goes by the first, and
+    one that is dated later than now is not valid yet."""
+    clock, crl = SystemClock(), _read_crl(directory)
+    made = None if crl is None else to_ns(crl.last_update_utc)
+    while made is not None and made <= (now := clock.now_ns()) < made + _SECOND:
+        time.sleep((made + _SECOND - now) / _SECOND)
+    return clock.now_ns()
 
 
 def _revoked(serial: int, now: datetime) -> x509.RevokedCertificate:

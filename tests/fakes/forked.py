@@ -23,8 +23,8 @@ from typing import Protocol
 
 from fakes.fork_server import NUMBER
 
-#: What may be another in the environment of who is forked: pytest's own word.
-_PASSING = {"PYTEST_CURRENT_TEST"}
+#: What may be another in the environment of who is forked: pytest's own word, and what ``agent.rpc`` sets by itself.
+_PASSING = {"PYTEST_CURRENT_TEST", "GRPC_VERBOSITY"}
 
 
 class Started(Protocol):
@@ -81,11 +81,10 @@ class Forked:
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """A running server, and the environment that it was started with."""
+    """A running server."""
 
     process: subprocess.Popen[bytes]
     asked: socket.socket
-    environment: dict[str, str]
 
     def fork(self, words: Sequence[str], directory: Path, out: int, err: int) -> Forked:
         """A new process with these descriptors for its output."""
@@ -99,10 +98,13 @@ class _Server:
         return Forked(pid, told, words)
 
 
-def _environment() -> dict[str, str]:
+def environment_now() -> dict[str, str]:
+    """This process's environment, without what may be another."""
     return {name: value for name, value in os.environ.items() if name not in _PASSING}
 
 
+#: What tests begin with: the server has it whichever test needs it first.
+_AT_FIRST = environment_now()
 _lock = threading.Lock()
 _servers: list[_Server] = []
 
@@ -123,14 +125,15 @@ def _server() -> _Server:
                     cwd=Path(__file__).parents[2],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
+                    env=_AT_FIRST,
                 )
-            _servers.append(_Server(process, ours, _environment()))
+            _servers.append(_Server(process, ours))
         return _servers[0]
 
 
 def may_fork() -> bool:
     """Whether a process forked now would have the environment of this one."""
-    return not int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) and _server().environment == _environment()
+    return not int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) and environment_now() == _AT_FIRST
 
 
 def fork(words: Sequence[str], directory: Path, out: int, err: int) -> Forked:

@@ -129,7 +129,7 @@ def test_one_file_goes_to_a_path(both: Pair, to: Path) -> None:
 
 def test_a_moment_of_the_history_and_the_present(both: Pair, to: Path) -> None:
     """``--at`` now is what the standby is now."""
-    restored(both, "--at", subprocess.check_output(["date", "+%F %T"], text=True).strip(), "--to", str(to))
+    restored(both, "--at", subprocess.check_output(["date", "+%F %T.%N"], text=True).strip(), "--to", str(to))
     assert "another" == (to / "big").read_text()
     assert "new" == (to / "new").read_text()
 

@@ -239,11 +239,11 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as agent:
 """
 
 
-def test_hangs(tmp_path: Path, root: Path) -> None:
+def test_hangs(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A freeze that does not come to its end is told, and nothing more is frozen until it does."""
     let_go = tmp_path / "let-go"
     os.mkfifo(let_go)
-    os.environ["LET_GO"] = str(let_go)
+    monkeypatch.setenv("LET_GO", str(let_go))
     guard = ThawGuard(tmp_path, GuardLimits(hang=0.1), (sys.executable, "-c", DEAF))
     with opened(root) as fd:
         for told in ("the kernel has not frozen it after 0.2 s", "the kernel has not frozen it"):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
+
+from cryptography import x509
 
 from agent import pki
 from agent.web.client_tls import ClientTls
@@ -25,3 +28,16 @@ def test_a_list_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -
         os.utime(handed_out, ns=(7, 7))
         tls.refresh()
     assert before + 1 == tls.context.cert_store_stats()["crl"]
+
+
+def test_each_list_is_of_another_second(tmp_path: Path) -> None:
+    """OpenSSL goes by the first of two lists with one date: who was revoked right after another would be let in."""
+    keys = tmp_path / "pki"
+    pki.init(str(keys))
+    for name in ("one", "other"):
+        pki.issue(name, str(keys))
+    dates = []
+    for name in ("one", "other"):
+        pki.revoke(name, str(keys))
+        dates.append(x509.load_pem_x509_crl((keys / "ca.crl").read_bytes()).last_update_utc)
+    assert dates[0] < dates[1] <= datetime.now(UTC)
