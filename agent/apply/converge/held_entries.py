@@ -64,7 +64,7 @@ def _keep(run: Run, fd: int, name: bytes, found: Found) -> None:
             run.output.unlink(fd, name)
         return
     if guessed and stat.S_ISDIR(found.st.st_mode):
-        run.due.doubtful.append(found.id)
+        run.doubt(found.id)
     believed = run.standing.ledger.is_as_noted(found.id, found.st)
     run.standing.record(found.id, found.handle, found.st, believed=believed)
 
@@ -195,6 +195,6 @@ def _is_it(run: Run, st: os.stat_result, handle: bytes, row: ObjectRow) -> bool:
     known = run.standing.ledger.handle_of(row.id)
     if row.kind == stat.S_IFDIR:
         if known != handle:
-            run.due.doubtful.append(row.id)
+            run.doubt(row.id)
         return True
     return known is None or run.output.expect.is_same(handle, known)

@@ -115,7 +115,7 @@ def adopt_directory(run: Run, fd: int, name: bytes, row: ObjectRow, found: Found
         return NameState.FREE
     run.standing.ledger.record(row.id, found.handle, found.st)
     run.standing.dirs.forget(row.id)
-    run.due.doubtful.append(row.id)
+    run.doubt(row.id)
     touch(run, row.id)
     return NameState.STANDS
 

@@ -56,6 +56,11 @@ class Run:
         self.wanted.rows = None
         self.due.touched.clear()
 
+    def doubt(self, id: ObjectId) -> None:
+        """A directory was taken for this object by its place alone: what is in it is to be looked through."""
+        self.standing.guessed(id)
+        self.due.doubtful.append(id)
+
     def problem(
         self, code: ProblemCode, path: bytes, message: str, remedy: str, severity: Severity = Severity.ERROR
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from itertools import product
 
 from agent.apply.output.directory import HELD_DIR
 from agent.apply.output.ledger import Ledger
@@ -68,6 +69,8 @@ class StandingEntries:
     serial: int = 0
     #: Whether something waits in ``.hikae/m``.
     holding: bool = False
+    #: What else a directory may be that was taken for an object by its place alone: what stands in it may be of those.
+    also: dict[ObjectId, tuple[ObjectId, ...]] = field(default_factory=dict)
     #: The commit by whose names directories are found.
     moment: CommitNumber = NOTHING
     dirs: DirTree = field(init=False)
@@ -135,15 +138,22 @@ class StandingEntries:
         plan, view = self.wanted.plan, self.wanted.view
         if plan.trusted:
             return None
-        for moment in (*plan.attempts, plan.base):
-            id = view.child(parent, name, moment)
+        for origin, moment in product(self._origins(parent), self._moments()):
+            id = view.child(origin, name, moment)
             raw = view.object(id, moment) if id is not None else None
             if raw is None:
                 continue
             row = decode_object(raw)
-            if _looks_like(row, st, fd, name) or (_could_become(row, st) and not self.wanted.was_there(parent)):
+            if _looks_like(row, st, fd, name) or (_could_become(row, st) and not self.wanted.was_there(origin)):
                 return id
         return None
+
+    def _moments(self) -> tuple[CommitNumber, ...]:
+        """By which a run that was cut short can have left something."""
+        return (*self.wanted.plan.attempts, self.wanted.plan.base)
+
+    def _origins(self, directory: ObjectId) -> tuple[ObjectId, ...]:
+        return (directory, *self.also.get(directory, ()))
 
     def _locate(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
         if id <= 0:
@@ -202,6 +212,20 @@ class StandingEntries:
             os.close(pinned)
         if not believed:
             self.ledger.doubt(row.id)
+
+    def guessed(self, id: ObjectId) -> None:
+        """A directory was taken for this object by its place alone. Others had that place by another moment, and what was made in
+        them was not noted down either: it is ours all the same, and no stranger's."""
+        if self.wanted.plan.trusted:
+            return
+        view, moments = self.wanted.view, self._moments()
+        places = {place for moment in moments for place in view.names_of(id, moment)}
+        others = (
+            view.child(origin, name, moment)
+            for parent, name in sorted(places)
+            for origin, moment in product(self._origins(parent), moments)
+        )
+        self.also[id] = tuple(dict.fromkeys(other for other in others if other is not None and other != id))
 
     def stands(self, id: ObjectId, parent: ObjectId, name: bytes) -> None:
         """A file stands at this name now: its further names can be links to it."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import stat
 from pathlib import Path
 
 import pytest
 
+from agent.core.ids import ROOT
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
 
 
@@ -69,6 +71,26 @@ def test_crashes_in_a_row_with_newer_commits_between(tmpfs_dir: Path, seed: int,
             tree = chance.evolve(tree, 8)
             it.commit(tree)
         _finish(it, tree)
+
+
+def test_what_is_in_a_directory_that_is_taken_for_another_is_ours(tmpfs_dir: Path) -> None:
+    """It was made, not noted down, and another has its name by now: what was made in it is no stranger's."""
+    number, died = 0, True
+    while died:
+        number += 1
+        with rig(tmpfs_dir / f"{number}") as it:
+            tree = Tree.empty(it.store)
+            first = tree.directory(ROOT, b"name")
+            tree.add(tree.directory(first, b"below"), b"link", stat.S_IFLNK | 0o777, content=b"nowhere")
+            it.commit(tree)
+            died = _run_until(it, number)
+            tree.move((ROOT, b"name"), (ROOT, b"elsewhere"))
+            tree.directory(tree.directory(ROOT, b"name"), b"another")
+            it.commit(tree)
+            _run_until(it, 1)
+            tree.remove(ROOT, b"elsewhere")
+            it.commit(tree)
+            _finish(it, tree)
 
 
 def _finish(it: Rig, tree: Tree) -> None:
