@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 from functools import partial
 
 import structlog
@@ -29,6 +30,8 @@ def run(settings: Settings, clock: Clock | None = None, *, web: bool = True) -> 
     second process is started too, where the configuration asks for one.
 
     The watchdog is fed by the loop that tends the datasets, so an agent whose loop is stuck is restarted."""
+    # Where a library crashes, the journal has at least what each thread was at.
+    faulthandler.enable()
     last_resort = LastResort()
     last_resort.start()
     signals = AgentSignals()

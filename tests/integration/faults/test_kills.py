@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,3 +89,15 @@ def test_both_killed_again_and_again(number: int, rng: random.Random) -> None:
         kill_in_first_sync(both, rng, 10)
         both.stop()
         kill_in_bursts(both, rng, 10)
+
+
+def test_what_crashes_an_interpreter_is_in_the_journal() -> None:
+    """What each thread was at, for who has to find out; the agent goes on where it was."""
+    with pair() as both:
+        both.begin()
+        both.alpha.kill(signal.SIGSEGV)
+        said = both.alpha.log.read_text()
+        assert (True, True) == ("Fatal Python error: Segmentation fault" in said, "agent/process/service.py" in said)
+        both.alpha.start()
+        both.alpha.up()
+        both.mirror()
