@@ -10,14 +10,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from soak.exercised import exercised
 from soak.parts import PARTS, Part
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EVIDENCE = REPOSITORY / "docs" / "evidence.md"
 BEGIN, END = "<!-- soak: written by make soak -->", "<!-- /soak -->"
 _HEAD = "| part | shows | last run | commit | seconds | result |\n|---|---|---|---|---|---|"
-#: What a part exercises: when this changed since a part's commit, the part no longer counts.
-_EXERCISED = ("agent", "protos")
+#: Code that is committed when a part runs, so that its row names what ran.
+_CODE = ("agent", "protos", "tests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def main(words: list[str]) -> int:
 def run_part(name: str, part: Part, arguments: list[str]) -> tuple[Run, int]:
     """Run the tests of a part to their end; what is to be recorded, and pytest's exit code."""
     commit = _git("rev-parse", "--short", "HEAD") + (
-        "+changes" if _git("status", "--porcelain", "-uno", "--", *_EXERCISED, "tests") else ""
+        "+changes" if _git("status", "--porcelain", "-uno", "--", *_CODE) else ""
     )
     environment = {**os.environ, "HIKAE_SOAK_SEEDS": str(part.seeds), "HIKAE_SOAK_PART": name}
     command = [sys.executable, "-m", "pytest", "--timeout", "0", "-s", *part.tests, *arguments]
@@ -76,11 +77,13 @@ def print_parts(runs: dict[str, Run]) -> None:
     print(f"{os.cpu_count()} processors, {platform.release()}; make soak PART=NAME runs one and records it\n")
     for name, part in PARTS.items():
         run = runs.get(name)
-        print(f"{name:<16} {part.shows}\n{'':<16} {_standing(run) if run else 'never recorded'}")
+        print(f"{name:<16} {part.shows}\n{'':<16} {_standing(run, part) if run else 'never recorded'}")
 
 
-def _standing(run: Run) -> str:
-    changed = _git("rev-list", "--count", f"{run.commit.removesuffix('+changes')}..HEAD", "--", *_EXERCISED)
+def _standing(run: Run, part: Part) -> str:
+    """Whether a run still counts: until code that it exercises changes."""
+    code = sorted(exercised(REPOSITORY, part.tests))
+    changed = _git("rev-list", "--count", f"{run.commit.removesuffix('+changes')}..HEAD", "--", *code)
     since = "counts" if changed == "0" else f"{changed or 'unknown'} commits to what it exercises since"
     return f"{run.day} on {run.commit}: {run.result}; {since}"
 
