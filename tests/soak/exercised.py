@@ -15,7 +15,8 @@ _NAMED = re.compile(r"\b(?:agent|fakes|tests\.fakes|soak)(?:\.\w+)+")
 
 
 def exercised(repository: Path, tests: Iterable[str]) -> frozenset[str]:
-    """Paths below ``repository``: files of ``agent``, or all of it where whole agents run, or it cannot be told. ``tests``: pytest's arguments."""
+    """Paths below ``repository``: files of ``agent``, or all of it where whole agents run or it cannot be told. ``tests``: the
+    arguments of pytest."""
     waiting = [file for word in tests for file in _files(repository / word.partition("::")[0])]
     seen = set(waiting)
     while waiting:
