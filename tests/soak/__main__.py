@@ -1,4 +1,6 @@
-"""`make soak PART=NAME` runs a part and records it in docs/evidence.md; `make soak` lists the parts with their last run."""
+"""`make soak PART=NAME` runs a part and records it in docs/evidence.md; `make soak` lists the parts with their last run.
+
+`make soak PART="NAME NAME"` runs parts that only count side by side; the row of each says so."""
 
 from __future__ import annotations
 
@@ -6,8 +8,12 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 from soak.exercised import exercised
@@ -16,6 +22,7 @@ from soak.parts import PARTS, Part
 REPOSITORY = Path(__file__).resolve().parents[2]
 EVIDENCE = REPOSITORY / "docs" / "evidence.md"
 BEGIN, END = "<!-- soak: written by make soak -->", "<!-- /soak -->"
+_page = threading.Lock()
 _HEAD = "| part | shows | last run | commit | seconds | result |\n|---|---|---|---|---|---|"
 #: Code that is committed when a part runs, so that its row names what ran.
 _CODE = ("agent", "protos", "tests")
@@ -38,34 +45,53 @@ class Run:
 
 
 def main(words: list[str]) -> int:
-    """One part, or the list of all; the exit code."""
+    """One part, or several side by side, or the list of all; the exit code."""
     if not words:
         print_parts(recorded(EVIDENCE.read_text()))
         return 0
-    part = PARTS.get(words[0])
-    if part is None:
-        print(f"there is no part {words[0]!r}; there are: {' '.join(PARTS)}", file=sys.stderr)
+    names = list(takewhile(lambda word: not word.startswith("-"), words))
+    if wrong := _wrong(names):
+        print(wrong, file=sys.stderr)
         return 2
-    run, code = run_part(words[0], part, words[1:])
-    text = EVIDENCE.read_text()
-    EVIDENCE.write_text(with_runs(text, {**recorded(text), run.part: run}))
+    with ThreadPoolExecutor(len(names)) as side_by_side:
+        return max(side_by_side.map(partial(_recorded, names, words[len(names) :]), names))
+
+
+def _wrong(names: list[str]) -> str | None:
+    """Why these parts cannot be run, or not side by side."""
+    for name in names or [""]:
+        if name not in PARTS:
+            return f"there is no part {name!r}; there are: {' '.join(PARTS)}"
+        if len(names) > 1 and PARTS[name].timed:
+            return f"{name} is timed: it runs alone on the machine"
+    return None
+
+
+def _recorded(names: list[str], arguments: list[str], name: str) -> int:
+    """Run a part and write its row, each line that it says with its name where several run."""
+    run, code = run_part(name, PARTS[name], arguments, f"{name}: " if len(names) > 1 else "", names.index(name))
+    beside = "".join(f", beside `{other}`" for other in names if other != name)
+    with _page:
+        text = EVIDENCE.read_text()
+        EVIDENCE.write_text(with_runs(text, {**recorded(text), name: replace(run, result=run.result + beside)}))
     print(run.row())
     return code
 
 
-def run_part(name: str, part: Part, arguments: list[str]) -> tuple[Run, int]:
-    """Run the tests of a part to their end; what is to be recorded, and pytest's exit code."""
-    commit = _git("rev-parse", "--short", "HEAD") + (
-        "+changes" if _git("status", "--porcelain", "-uno", "--", *_CODE) else ""
-    )
+def run_part(name: str, part: Part, arguments: list[str], before: str = "", place: int = 0) -> tuple[Run, int]:
+    """Run the tests of a part to their end; what is to be recorded, and pytest's exit code. ``before``: stands before each line
+    that it says; ``place``: which of those side by side it is, so that each has ports of its own."""
+    changed = _git("status", "--porcelain", "-uno", "--", *_CODE)
+    commit = _git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
     environment = {**os.environ, "HIKAE_SOAK_SEEDS": str(part.seeds), "HIKAE_SOAK_PART": name}
+    environment["PYTEST_XDIST_WORKER"] = f"gw{place}"
     command = [sys.executable, "-m", "pytest", "--timeout", "0", "-s", *part.tests, *arguments]
     began = time.monotonic()
     last = ""
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         for line in running.stdout:
-            print(line, end="", flush=True)
+            print(f"{before}{line}", end="", flush=True)
             last = line.strip(" =\n") or last
         code = running.wait()
     seconds = round(time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""The parts of `make soak`: each runs alone on the machine, takes at most an hour, and is recorded by itself."""
+"""The parts of `make soak`: each takes at most an hour and is recorded by itself. What is timed runs alone on the machine."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from types import MappingProxyType
 class Part:
     """A part: what it shows in a few words, the tests that show it (pytest's arguments), and how many seeds.
 
-    ``seeds`` reaches the tests as ``HIKAE_SOAK_SEEDS``."""
+    ``seeds`` reaches the tests as ``HIKAE_SOAK_SEEDS``. ``timed``: its limits are times or shares of the machine; what only
+    counts may run beside another part, which is the harder place."""
 
     shows: str
     tests: tuple[str, ...]
     seeds: int = 20
+    timed: bool = False
 
 
 PARTS: Mapping[str, Part] = MappingProxyType(
@@ -36,11 +38,14 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "incident": Part(
             "Redis behind HAProxy, the primary killed under load 20 times: no write that a wait covered is missing",
             ("tests/platform/test_incident.py",),
+            timed=True,
         ),
         "link-races": Part(
             "twelve operations raced by who owns the directory", ("tests/faults/apply/test_link_races.py",)
         ),
-        "overflow": Part("an overflow of the kernel's queue loses nothing", ("tests/soak/test_overflow.py",)),
+        "overflow": Part(
+            "an overflow of the kernel's queue loses nothing", ("tests/soak/test_overflow.py",), timed=True
+        ),
         "device-postgres": Part(
             "PostgreSQL on a replicated device killed under load 50 times: what was confirmed is on the promoted disk",
             ("tests/soak/test_postgres_device.py",),
@@ -49,6 +54,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "promote": Part(
             "the primary killed under load 20 times: what is lost, and how long it takes, was said before",
             ("tests/integration/test_promote_under_load.py",),
+            timed=True,
         ),
         "model": Part(
             "2,000,000 steps of the role protocol's model: nothing that must not be, always a way out",
@@ -61,6 +67,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "switchover": Part(
             "20 switchovers under 50 writes a second: each stands still for at most 2 s, nothing is lost",
             ("tests/integration/test_switchover.py", "-k", "nothing_is_lost"),
+            timed=True,
         ),
         "switchover-kills": Part(
             "either node killed before and after each step of a switchover",
@@ -77,6 +84,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "agents that stand still for a minute in each step of switchover and rejoin, or are passed meanwhile: one serves",
             ("tests/integration/faults/test_stopped_agents.py",),
             seeds=1,
+            timed=True,
         ),
         "role-cuts": Part(
             "100 power cuts of tree and state in promote, 100 in rejoin: each finishes, both histories restore",
@@ -96,15 +104,17 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "a virtual machine's disk, kept while it runs: the promoted standby, an older moment and bare metal boot",
             ("tests/soak/test_boots.py", "-o", "faulthandler_timeout=0"),
             seeds=1,
+            timed=True,
         ),
         "device-kills": Part(
             "agent and guard killed 100 times around the freeze of a device: writes go on within the deadline",
             ("tests/platform/test_device_kills.py",),
+            timed=True,
         ),
         "adopting": Part("50,000 files that stood there before travel not at all", ("tests/soak/test_adopting.py",)),
-        "brake": Part("100,000 files deleted are held", ("tests/soak/test_brake.py",)),
-        "growing": Part("a small edit beside 10 GiB being written", ("tests/soak/test_growing.py",)),
-        "huge": Part("a million files, deep trees, huge files", ("tests/soak/test_huge.py",)),
+        "brake": Part("100,000 files deleted are held", ("tests/soak/test_brake.py",), timed=True),
+        "growing": Part("a small edit beside 10 GiB being written", ("tests/soak/test_growing.py",), timed=True),
+        "huge": Part("a million files, deep trees, huge files", ("tests/soak/test_huge.py",), timed=True),
         "kills": Part(
             "kills, cuts of the link, patches under both",
             (
@@ -120,14 +130,19 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "what system calls do to a watched tree, and what the standby makes of it", ("tests/soak/test_posix.py",)
         ),
         "stress-ext4": Part(
-            "stress-ng's filesystem stressors, half an hour on ext4", ("tests/soak/test_stress.py", "-k", "ext4")
+            "stress-ng's filesystem stressors, half an hour on ext4",
+            ("tests/soak/test_stress.py", "-k", "ext4"),
+            timed=True,
         ),
         "stress-xfs": Part(
-            "stress-ng's filesystem stressors, half an hour on xfs", ("tests/soak/test_stress.py", "-k", "xfs")
+            "stress-ng's filesystem stressors, half an hour on xfs",
+            ("tests/soak/test_stress.py", "-k", "xfs"),
+            timed=True,
         ),
         "slow-links": Part(
             "state, lag, what is left and forecast against the truth at 1, 10 and 100 Mbit/s",
             ("tests/soak/test_slow_links.py",),
+            timed=True,
         ),
         "inputs": Part(
             "100,000 mangled packs, catalogs, configurations and requests each: errors of ours only",
@@ -137,9 +152,12 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "slopes": Part(
             "an hour of 30 small changes a second: processor, memory, each state file, disk, wire, vault by quarter",
             ("tests/soak/test_slopes.py", "-k", "hour"),
+            timed=True,
         ),
         "slopes-by-kind": Part(
-            "what each kind of small change costs alone", ("tests/soak/test_slopes.py", "-k", "kind")
+            "what each kind of small change costs alone",
+            ("tests/soak/test_slopes.py", "-k", "kind"),
+            timed=True,
         ),
         "histories": Part(
             "10,000 histories with random kept commits: what can be read is as it was, nothing else stays",
@@ -153,6 +171,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "freezes": Part(
             "agent and guard killed by turns 100 times around freezes: thawed each time; 100 frozen commits equal copies",
             ("tests/platform/fs/test_thaw_guard.py", "tests/platform/test_frozen_capture.py", "-s"),
+            timed=True,
         ),
         "bit-flips": Part(
             "10,000 single bits of packs turned over: what a moment can meet is found with its paths and generations",
@@ -168,6 +187,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "1,000 of 2,000 generations with a million rows expire in 250 MiB, no commit waits over 100 ms",
             ("tests/soak/test_expire_many.py",),
             seeds=1,
+            timed=True,
         ),
         "season": Part(
             "a year of use by an injected clock, 5 % change a day, default rules: the vault levels off, the forecast was right",
@@ -223,11 +243,13 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "58 minutes of scattered writes to a device: the wire carries at most 1.5 times the pages that changed",
             ("tests/soak/test_scattered_writes.py", "-s"),
             seeds=58,
+            timed=True,
         ),
         "pressure": Part(
             "a first copy of a device leaves stress-ng nine tenths of its rate, and is back ten seconds after",
             ("tests/soak/test_pressure.py", "-s"),
             seeds=1,
+            timed=True,
         ),
         "cases": Part("inputs that failed once, each by itself", ("tests/cases/test_cases.py",)),
     }
