@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, islice, product
 
 from agent.apply.output.directory import HELD_DIR
 from agent.apply.output.ledger import Ledger
@@ -27,6 +28,8 @@ _NO_HANDLE = b"none"
 
 _PLACES_LIMIT = 50_000
 _DONE_LIMIT = 200_000
+#: So many others, newest first, a directory may be; so many places it may have had.
+_OTHERS_LIMIT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,9 @@ class StandingEntries:
     serial: int = 0
     #: Whether something waits in ``.hikae/m``.
     holding: bool = False
-    #: What else a directory may be that was taken for an object by its place alone: what stands in it may be of those.
+    #: Directories that were taken for an object by their place alone.
+    taken: set[ObjectId] = field(default_factory=set)
+    #: What else one of those may be: what stands in it may be of these. Asked of the catalog where something unknown stands.
     also: dict[ObjectId, tuple[ObjectId, ...]] = field(default_factory=dict)
     #: The commit by whose names directories are found.
     moment: CommitNumber = NOTHING
@@ -84,7 +89,7 @@ class StandingEntries:
     def close(self) -> None:
         """Give the descriptors and the memory back."""
         self.dirs.close()
-        self.places, self.done = {}, set()
+        self.places, self.done, self.taken, self.also = {}, set(), set(), {}
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -138,7 +143,7 @@ class StandingEntries:
         plan, view = self.wanted.plan, self.wanted.view
         if plan.trusted:
             return None
-        for origin, moment in product(self._origins(parent), self._moments()):
+        for origin, moment in self._origins(parent):
             id = view.child(origin, name, moment)
             raw = view.object(id, moment) if id is not None else None
             if raw is None:
@@ -152,8 +157,42 @@ class StandingEntries:
         """By which a run that was cut short can have left something."""
         return (*self.wanted.plan.attempts, self.wanted.plan.base)
 
-    def _origins(self, directory: ObjectId) -> tuple[ObjectId, ...]:
-        return (directory, *self.also.get(directory, ()))
+    def _origins(self, directory: ObjectId) -> Iterator[tuple[ObjectId, CommitNumber]]:
+        """As what the directory may have got something, and when."""
+        yield from product((directory,), self._moments())
+        yield from product(self._others(directory), self._moments())
+
+    def _others(self, directory: ObjectId) -> tuple[ObjectId, ...]:
+        """What else a directory may be that was taken for an object by its place alone: what had that place by another moment.
+        What is above it comes first: it may be another too."""
+        way, met = [directory], {directory}
+        while way:
+            id = way[-1]
+            if id in self.also or id not in self.taken:
+                way.pop()
+                continue
+            places = self._places(id)
+            above = {parent for parent, _ in places} - met
+            if above:
+                met |= above
+                way.extend(sorted(above))
+            else:
+                self.also[id] = self._others_at(id, places)
+        return self.also.get(directory, ())
+
+    def _places(self, directory: ObjectId) -> list[tuple[ObjectId, bytes]]:
+        names = (self.wanted.view.names_of(directory, moment)[:1] for moment in self._moments())
+        return list(islice(dict.fromkeys(chain.from_iterable(names)), _OTHERS_LIMIT))
+
+    def _others_at(self, directory: ObjectId, places: list[tuple[ObjectId, bytes]]) -> tuple[ObjectId, ...]:
+        found = (
+            self.wanted.view.child(origin, name, moment)
+            for moment in self._moments()
+            for parent, name in places
+            for origin in (parent, *self.also.get(parent, ()))
+        )
+        others = dict.fromkeys(id for id in found if id is not None and id != directory)
+        return tuple(islice(others, _OTHERS_LIMIT))
 
     def _locate(self, id: ObjectId) -> tuple[ObjectId, bytes] | None:
         if id <= 0:
@@ -216,16 +255,8 @@ class StandingEntries:
     def guessed(self, id: ObjectId) -> None:
         """A directory was taken for this object by its place alone. Others had that place by another moment, and what was made in
         them was not noted down either: it is ours all the same, and no stranger's."""
-        if self.wanted.plan.trusted:
-            return
-        view, moments = self.wanted.view, self._moments()
-        places = {place for moment in moments for place in view.names_of(id, moment)}
-        others = (
-            view.child(origin, name, moment)
-            for parent, name in sorted(places)
-            for origin, moment in product(self._origins(parent), moments)
-        )
-        self.also[id] = tuple(dict.fromkeys(other for other in others if other is not None and other != id))
+        if not self.wanted.plan.trusted and len(self.taken) < _DONE_LIMIT:
+            self.taken.add(id)
 
     def stands(self, id: ObjectId, parent: ObjectId, name: bytes) -> None:
         """A file stands at this name now: its further names can be links to it."""

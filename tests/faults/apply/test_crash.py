@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.apply.ports import CatalogView
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
 
@@ -91,6 +93,39 @@ def test_what_is_in_a_directory_that_is_taken_for_another_is_ours(tmpfs_dir: Pat
             tree.remove(ROOT, b"elsewhere")
             it.commit(tree)
             _finish(it, tree)
+
+
+class Asked:
+    """A catalog that counts who asks it for names."""
+
+    def __init__(self, view: CatalogView) -> None:
+        self.view = view
+        self.count = 0
+
+    def __getattr__(self, verb: str) -> Any:
+        self.count += verb in ("names_of", "child")
+        return getattr(self.view, verb)
+
+
+def test_a_redo_asks_of_a_directory_no_more_where_many_commits_may_have_left_something(tmpfs_dir: Path) -> None:
+    """What is in directories that were not noted down is asked for by each moment only where something unknown stands."""
+    asked = []
+    for commits in (2, 60):
+        with rig(tmpfs_dir / f"{commits}") as it:
+            tree = Tree.empty(it.store)
+            for number in range(60):
+                tree.directory(tree.directory(ROOT, b"%d" % number), b"below")
+                if number % (60 // commits) == 0:
+                    it.commit(tree)
+            it.commit(tree)
+            assert not _run_until(it, 1_000_000)
+            it.local.write([], sorted(tree.objects))
+            newest, view = it.catalog.newest(), Asked(it.catalog.reader())
+            assert newest is not None
+            assert 0 == it.applier(reader=lambda view=view: view).converge(newest).failed  # type: ignore[misc]
+            assert tree.expected() == it.seen()
+            asked.append(view.count)
+    assert asked[1] < 2 * asked[0], asked
 
 
 def _finish(it: Rig, tree: Tree) -> None:
