@@ -95,6 +95,26 @@ def test_what_is_in_a_directory_that_is_taken_for_another_is_ours(tmpfs_dir: Pat
             _finish(it, tree)
 
 
+def test_what_is_in_a_directory_that_goes_as_another_is_ours(tmpfs_dir: Path) -> None:
+    """As above, and nothing of that name is wanted any more."""
+    number, died = 0, True
+    while died:
+        number += 1
+        with rig(tmpfs_dir / f"{number}") as it:
+            tree = Tree.empty(it.store)
+            first = tree.directory(ROOT, b"name")
+            tree.add(first, b"link", stat.S_IFLNK | 0o777, content=b"nowhere")
+            it.commit(tree)
+            died = _run_until(it, number)
+            tree.move((ROOT, b"name"), (ROOT, b"elsewhere"))
+            tree.move((ROOT, b"elsewhere"), (tree.directory(ROOT, b"name"), b"turned"))
+            it.commit(tree)
+            _run_until(it, 1)
+            tree.remove(ROOT, b"name")
+            it.commit(tree)
+            _finish(it, tree)
+
+
 class Asked:
     """A catalog that counts who asks it for names."""
 
