@@ -33,7 +33,7 @@ class ClientTls:
         self._list = client_crl
         self._stamp = _stamp(client_crl)
         #: The state of the file that could not be read, as was said.
-        self._told: _Stamp | None = None
+        self._told = self._stamp
 
     @classmethod
     def open(cls, cert: str, key: str, client_ca: str, client_crl: str | None) -> ClientTls:
@@ -63,7 +63,7 @@ class ClientTls:
                 _log.error("the list of revoked certificates cannot be read; the one before holds", reason=str(error))
             self._told = stamp
         else:
-            self._stamp = stamp
+            self._stamp = self._told = stamp
             _log.info("the list of revoked certificates was read again", path=self._list)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from structlog.testing import capture_logs
 
 from agent import pki
 from agent.web.client_tls import ClientTls
@@ -28,6 +29,25 @@ def test_a_list_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -
         os.utime(handed_out, ns=(7, 7))
         tls.refresh()
     assert before + 1 == tls.context.cert_store_stats()["crl"]
+
+
+def test_a_list_that_is_gone_is_told_each_time_once(tmp_path: Path) -> None:
+    """Whoever is revoked from then on would be let in, and nobody knew."""
+    keys = tmp_path / "pki"
+    pki.init(str(keys))
+    pki.issue("console", str(keys))
+    cert, key, authority = (str(keys / name) for name in ("console.crt", "console.key", "ca.crt"))
+    handed_out = tmp_path / "ca.crl"
+    handed_out.write_bytes((keys / "ca.crl").read_bytes())
+    tls = ClientTls.open(cert, key, authority, str(handed_out))
+    with capture_logs() as told:
+        for _ in range(2):
+            handed_out.unlink()
+            tls.refresh()
+            tls.refresh()
+            handed_out.write_bytes((keys / "ca.crl").read_bytes())
+            tls.refresh()
+    assert ["error", "info"] * 2 == [one["log_level"] for one in told]
 
 
 def test_each_list_is_of_another_second(tmp_path: Path) -> None:
