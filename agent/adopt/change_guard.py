@@ -26,8 +26,12 @@ class ChangeGuard:
         """What was relied on in it is copied before."""
         return True
 
-    def before_change(self, fd: int, name: bytes) -> None:
+    def before_change(self, fd: int, name: bytes) -> bool:
         """The entry is about to be overwritten or removed: what is relied on in it is copied, durably."""
+        self._copy(fd, name)
+        return False
+
+    def _copy(self, fd: int, name: bytes) -> None:
         known = self._tree.known
         if known is None:
             return

@@ -168,8 +168,9 @@ class Adopted(Protocol):
         """Whether a file may be written into where it stands; else a new one takes its place."""
         ...
 
-    def before_change(self, fd: int, name: bytes) -> None:
-        """An entry is about to be overwritten or removed. Raises errors of our own stores; it must stay then."""
+    def before_change(self, fd: int, name: bytes) -> bool:
+        """An entry is about to be overwritten or removed. Whether it is gone already: what stands there by now is another's, and
+        is no more to be overwritten or removed than it was. Raises errors of our own stores; it must stay then."""
         ...
 
 
@@ -182,5 +183,5 @@ class NothingAdopted:
     def may_patch(self) -> bool:
         return True
 
-    def before_change(self, fd: int, name: bytes) -> None:
-        return None
+    def before_change(self, fd: int, name: bytes) -> bool:
+        return False

@@ -147,6 +147,8 @@ def failure(error: apsw.Error, operation: str, path: str) -> HikaeError:
         return Damaged(operation, path, f"the database is damaged ({error})", _damaged_remedy(path))
     if isinstance(error, apsw.FullError):
         return TryAgain(operation, path, "the disk is full", "free some space; the agent goes on by itself")
+    if isinstance(error, apsw.ConnectionClosedError):
+        return TryAgain(operation, path, "it is closed, as the dataset is being closed or opened anew", "type it again")
     if isinstance(error, apsw.BusyError | apsw.LockedError):
         return TryAgain(operation, path, "another process uses the database", "is a second agent running?")
     if isinstance(error, apsw.CantOpenError | apsw.PermissionsError | apsw.ReadOnlyError):

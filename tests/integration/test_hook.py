@@ -40,7 +40,7 @@ def typed(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_an_address_is_put_on_and_announced() -> None:
     """By gratuitous ARP, as request and as reply; a second time it is only announced, and goes again."""
     script = f"""{_LINK}
-"$2" -c "$3" 12 > "$1/heard" & listens=$!
+: > "$1/heard"; "$2" -c "$3" 12 >> "$1/heard" & listens=$!
 until grep -q ready "$1/heard"; do kill -0 $listens; done
 hook address-up one 192.0.2.10/24; hook address-up one 192.0.2.10/24
 wait $listens

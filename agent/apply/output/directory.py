@@ -94,7 +94,8 @@ class DirectoryOutput:
     def unlink(self, fd: int, name: bytes) -> None:
         """Remove anything but a directory. Gone already is fine."""
         self.step("unlink")
-        self.adopted.before_change(fd, name)
+        if self.adopted.before_change(fd, name):
+            return
         try:
             os.unlink(name, dir_fd=fd)
         except FileNotFoundError:
@@ -115,10 +116,16 @@ class DirectoryOutput:
     def rename(self, src_fd: int, src: bytes, dst_fd: int, dst: bytes, *, replace: bool = False) -> None:
         """Move an entry. FileExistsError without ``replace`` if something stands at the other end."""
         self.step("rename")
-        if replace:
-            self.adopted.before_change(dst_fd, dst)
-        elif dst_fd == self.displaced:
+        if dst_fd == self.displaced:
             self.adopted.before_change(src_fd, src)
+        while replace and self.adopted.before_change(dst_fd, dst):
+            # Who makes another there before we are is not to lose it either.
+            with suppress(FileExistsError):
+                self._move(src_fd, src, dst_fd, dst, replace=False)
+                return
+        self._move(src_fd, src, dst_fd, dst, replace=replace)
+
+    def _move(self, src_fd: int, src: bytes, dst_fd: int, dst: bytes, *, replace: bool) -> None:
         try:
             confined.rename(src_fd, src, dst_fd, dst, replace=replace)
         except PermissionError:

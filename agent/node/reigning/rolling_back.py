@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from agent.core.commit import Commit
 from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.forwarded import Forwarded
-from agent.core.ids import CommitNumber, shown_commit
+from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.core.problem_codes import ROLLING_BACK
 from agent.fs.writers.processes import Writer
 from agent.generations.afar import NamedMoment, OpenMoment
@@ -18,7 +18,7 @@ from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
 from agent.node.stepping.step_in_hand import StepInHand
 from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.roles.assignment import Assignment
-from agent.roles.rollback.steps import KIND, RECORD, TABLE, RollbackWorld, WantedRollback, wanted_in
+from agent.roles.rollback.steps import KIND, RECORD, TABLE, KeptBefore, RollbackWorld, WantedRollback, wanted_in
 from agent.roles.rollback.taking_up import is_taken_up, take_up
 from agent.rpc.peers.peer_caller import PeerCaller
 from agent.status.state import Role
@@ -95,7 +95,7 @@ class _World:
         self._until_durable(side, number)
         return f"all is captured up to commit {shown_commit(number)}"
 
-    def keep_before(self) -> str:
+    def keep_before(self) -> KeptBefore:
         self._step.begin("generation")
         arguments = {"note": f"before a rollback to {self._wanted.words}"}
         asked = Forwarded(self._wanted.dataset, "generations-before", arguments, "a rollback")
@@ -104,7 +104,7 @@ class _World:
             self._step.look()
             try:
                 answer: Any = self._around_peer(lambda peer: self._caller.ask(peer, asked, lambda _: self._step.look()))
-                return str(answer["generation"])
+                return KeptBefore(str(answer["generation"]), CommitNumber(answer.get("commit", NOTHING)))
             except CalledOff:
                 raise
             except TryAgain:
@@ -146,7 +146,7 @@ class _World:
         while True:
             self._step.look()
             side = self._opened()
-            if side is not None and side.is_back(target):
+            if side is not None and _is_back(side, target):
                 return side.going.result.sentence() if side.going is not None else "it had been done"
             if side is not None and side.pump.ended:
                 self._member.reopen()
@@ -206,3 +206,10 @@ class _World:
         if peer is None:
             raise TryAgain(_OPERATION, self._wanted.dataset, f"{name} is no peer of this node any more")
         return act(peer)
+
+
+def _is_back(side: Primary, target: CommitNumber) -> bool:
+    try:
+        return side.is_back(target)
+    except TryAgain:
+        return False  # It is being closed, to be opened anew.

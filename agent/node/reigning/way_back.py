@@ -10,6 +10,7 @@ from agent.apply.ports import LeftOut
 from agent.config.values import Dataset, Peer
 from agent.core.commit import Commit
 from agent.core.errors import CalledOff, HikaeError, NotFound
+from agent.core.ids import CommitNumber
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import ROLLING_BACK
 from agent.generations.afar import NamedMoment, OpenMoment
@@ -17,7 +18,7 @@ from agent.node.context import SideContext
 from agent.roles.rollback.device_back import PrimaryDevice, device_back
 from agent.roles.rollback.going_back import PrimaryRoot, RollbackMeans, WentBack, go_back
 from agent.roles.rollback.root_facts import RootFacts
-from agent.roles.rollback.steps import KIND, RECORD, WantedRollback, wanted_in
+from agent.roles.rollback.steps import KIND, RECORD, WantedRollback, kept_commit, wanted_in
 from agent.roles.rollback.taking_up import is_taken_up
 from agent.rpc.peers.peer_caller import PeerCaller
 from agent.steps.record import read_steps
@@ -37,7 +38,8 @@ def peer_named(context: SideContext, name: str) -> Peer:
 
 
 class TreeOnItsWay:
-    """Of one opening. ``done`` is set once the tree is there, and ``result`` says what was done."""
+    """Of one opening. ``done`` is set once the tree is there, and ``result`` says what was done. ``kept``: the commit that the
+    generation from before holds."""
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class TreeOnItsWay:
         stores: tuple[Catalog, Local],
         wanted: WantedRollback,
         target: Commit,
+        kept: CommitNumber,
     ) -> None:
         self.done = threading.Event()
         self.result = WentBack()
@@ -54,6 +57,7 @@ class TreeOnItsWay:
         self._context = context
         self._catalog, self._local = stores
         self._wanted = wanted
+        self._kept = kept
 
     def run(self, left_out: LeftOut, stopping: threading.Event) -> None:
         """By the pump's thread, before it looks at anything. Tries until it is there. Raises ``CalledOff`` once ``stopping``."""
@@ -84,7 +88,7 @@ class TreeOnItsWay:
 
     def _went(self, left_out: LeftOut, moment: OpenMoment, look: Callable[[], None]) -> WentBack:
         home, board, clock = self._context.around.home(self._dataset), self._context.board, self._context.around.clock
-        way = RollbackMeans(self._catalog, RootFacts(self._local), self.target, moment, board, clock, look)
+        way = RollbackMeans(self._catalog, RootFacts(self._local), self.target, self._kept, moment, board, clock, look)
         if self._dataset.is_device:
             device = PrimaryDevice(self._dataset.path, str(home))
             return device_back(device, way)
@@ -111,4 +115,4 @@ def way_back_in(
     wanted, newest = wanted_in(record.arguments), stores[0].newest()
     if newest is None or not is_taken_up(newest, wanted.digest):
         return None
-    return TreeOnItsWay(dataset, context, stores, wanted, newest)
+    return TreeOnItsWay(dataset, context, stores, wanted, newest, kept_commit(record.facts))

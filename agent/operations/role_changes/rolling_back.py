@@ -45,7 +45,8 @@ class RollbackRequest(DatasetRequest[Json]):
 
 @dataclass(frozen=True, slots=True)
 class GenerationsBeforeRequest(DatasetRequest[Json]):
-    """Keep the newest whole commit as a generation, since something is about to overwrite what stands: ``{"generation"}``."""
+    """Keep the newest whole commit as a generation, since something is about to overwrite what stands: ``{"generation",
+    "commit"}``, the commit as a number."""
 
     note: str = ""
 
@@ -72,7 +73,7 @@ def _before(call: DatasetCall, request: GenerationsBeforeRequest) -> Json:
     with side.reader() as reader:
         require_few(reader, call.dataset, call.peer)
     one = side.taker.keep_newest(WantedGeneration(Cause.BEFORE, note=shown(request.note[:_NOTE])))
-    return {"generation": one.name}
+    return {"generation": one.name, "commit": one.number}
 
 
 @dataset_operation("rollback", RollbackRequest, role=None, long=True, changes=_does)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from agent.apply.bounds import ApplyLimits
@@ -14,6 +14,7 @@ from agent.apply.run.one_run import Means
 from agent.apply.writing.file_content import told_lost
 from agent.core.clock import Clock
 from agent.core.commit import Commit
+from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.problem import ProblemBoard
 from agent.fs.confined import open_root
 from agent.generations.afar import OpenMoment
@@ -22,6 +23,7 @@ from agent.roles.rollback.fetched_ahead import FetchedAhead, small_files_between
 from agent.roles.rollback.meanwhile import KeptChanges
 from agent.roles.rollback.root_facts import RootFacts
 from agent.store.catalog.catalog import Catalog
+from agent.store.catalog.reader import CatalogReader
 
 _WHAT = "the tree"
 #: Large files are made anew at once: nothing is written into what stands.
@@ -60,11 +62,13 @@ class WentBack:
 @dataclass(frozen=True, slots=True)
 class RollbackMeans:
     """What a root or a device goes back with: ``target`` is the newest commit of ``catalog``, and ``moment`` gives its bytes.
+    ``kept``: the commit that the generation from before holds, ``NOTHING`` where that is not known.
     ``look`` is called before every change, and raises what is to end it; then, and after a crash, the next call goes on."""
 
     catalog: Catalog
     facts: RootFacts
     target: Commit
+    kept: CommitNumber
     moment: OpenMoment
     board: ProblemBoard
     clock: Clock
@@ -89,14 +93,15 @@ def go_back(root: PrimaryRoot, way: RollbackMeans) -> WentBack:
     facts, target, moment = way.facts, way.target, way.moment
     if facts.is_there(target.number):
         return WentBack()
-    kept = KeptChanges(facts, way.board, way.clock)
-    how = Handling(_WHAT, lambda _what: way.look(), kept, root.scratch)
     with (
         foreign_errors(root.path, _WHAT),
-        closing(open_output(root.path, open_root(root.path), how)) as output,
         closing(way.catalog.reader()) as view,
         closing(way.catalog.reader()) as other,
+        ExitStack() as opened,
     ):
+        kept = KeptChanges(facts.signature_of, _changed_since(view, way.kept, target.parent), way.board, way.clock)
+        how = Handling(_WHAT, lambda _what: way.look(), kept, root.scratch)
+        output = opened.enter_context(closing(open_output(root.path, open_root(root.path), how)))
         kept.output = output
         facts.begin(target.parent, target.number, output.private)
         names = small_files_between(other, target)
@@ -112,3 +117,10 @@ def go_back(root: PrimaryRoot, way: RollbackMeans) -> WentBack:
         output.sync()
     facts.end(target.number)
     return WentBack(done.entries, done.displaced + kept.displaced, done.failed)
+
+
+def _changed_since(view: CatalogReader, kept: CommitNumber, now: CommitNumber) -> Callable[[ObjectId], bool]:
+    """Whether an object was captured after the generation from before was taken: that does not have it as it is ``now``."""
+    if kept in (NOTHING, now) or not view.is_readable(kept):
+        return lambda _id: False
+    return lambda id: view.object(id, kept) != view.object(id, now)

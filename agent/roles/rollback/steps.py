@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent.core.errors import Refused
-from agent.core.ids import CommitNumber, shown_commit
+from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.fs.writers.processes import Writer
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
@@ -14,6 +14,7 @@ from agent.steps.runner import Step, StepOutcome
 
 #: The kind of such a record, and the file that it stands in.
 KIND, RECORD = "rollback", "rollback.json"
+_KEPT = "kept_commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,24 @@ class WantedRollback:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class KeptBefore:
+    """What stood is a generation: its name, and the commit that it holds; ``NOTHING`` where who keeps it did not say."""
+
+    generation: str
+    commit: CommitNumber
+
+
 def wanted_in(arguments: Facts) -> WantedRollback:
     """What a record was asked with. Raises ``KeyError``, ``ValueError`` for another's."""
     dataset, node, generation, at = (str(arguments[key]) for key in ("dataset", "node", "generation", "at"))
     digest = bytes.fromhex(str(arguments["digest"]))
     return WantedRollback(dataset, node, generation, at, digest, str(arguments["words"]), arguments["force"] is True)
+
+
+def kept_commit(facts: Facts) -> CommitNumber:
+    """The commit that the generation from before holds; ``NOTHING`` where that is not known."""
+    return CommitNumber(facts.get(_KEPT, NOTHING))
 
 
 class RollbackWorld(Protocol):
@@ -62,8 +76,8 @@ class RollbackWorld(Protocol):
         """All that was written is captured, and durable where the moment is read; the commit, for people."""
         ...
 
-    def keep_before(self) -> str:
-        """What stands is kept as a generation where the moment is read; its name."""
+    def keep_before(self) -> KeptBefore:
+        """What stands is kept as a generation where the moment is read."""
         ...
 
     def take_up(self) -> CommitNumber:
@@ -98,8 +112,8 @@ def _settle(world: RollbackWorld, _record: StepsRecord) -> StepOutcome:
 
 
 def _generation(world: RollbackWorld, _record: StepsRecord) -> StepOutcome:
-    name = world.keep_before()
-    return StepOutcome(name, {"generation_before": name})
+    kept = world.keep_before()
+    return StepOutcome(kept.generation, {"generation_before": kept.generation, _KEPT: kept.commit})
 
 
 def _commit(world: RollbackWorld, _record: StepsRecord) -> StepOutcome:

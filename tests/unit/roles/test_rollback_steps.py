@@ -10,7 +10,7 @@ from agent.core.clock import ManualClock
 from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.ids import CommitNumber
 from agent.fs.writers.processes import Writer
-from agent.roles.rollback.steps import KIND, RECORD, TABLE, WantedRollback, wanted_in
+from agent.roles.rollback.steps import KIND, RECORD, TABLE, KeptBefore, WantedRollback, kept_commit, wanted_in
 from agent.steps.hooks import HookResult
 from agent.steps.record import StepsRecord
 from agent.steps.runner import StepsRunner
@@ -40,9 +40,9 @@ class World(EndedSteps):
         self._do("barrier")
         return "all is captured"
 
-    def keep_before(self) -> str:
+    def keep_before(self) -> KeptBefore:
         self._do("generation")
-        return "20261122T041500Z"
+        return KeptBefore("20261122T041500Z", CommitNumber(76))
 
     def take_up(self) -> CommitNumber:
         self._do("commit")
@@ -67,8 +67,9 @@ def test_all_steps_are_taken_in_their_order(tmp_path: Path) -> None:
     world = World()
     record = _begun(tmp_path, world)
     assert (NAMES, NAMES) == (world.done, [one.name for one in record.done])
-    assert ("20261122T041500Z", 77, WANTED) == (
+    assert ("20261122T041500Z", 76, 77, WANTED) == (
         record.facts["generation_before"],
+        kept_commit(record.facts),
         record.facts["commit"],
         wanted_in(record.arguments),
     )

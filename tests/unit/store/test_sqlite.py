@@ -183,3 +183,12 @@ def nameless_files() -> set[str]:
         with suppress(FileNotFoundError):
             links.add(os.readlink(f"/proc/self/fd/{fd}"))
     return {link for link in links if link.endswith("(deleted)")}
+
+
+def test_what_is_closed_meanwhile_is_no_failure_of_the_disk(path: str) -> None:
+    """Who still asks of a dataset that is being opened anew is told to ask again."""
+    connection = open_database(path, Synchronous.FULL, 1000)
+    connection.close()
+    with pytest.raises(apsw.ConnectionClosedError) as closed:
+        connection.execute("select 1")
+    assert isinstance(failure(closed.value, "read", path), TryAgain)
