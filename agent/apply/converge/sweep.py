@@ -71,8 +71,6 @@ def _remove(run: Run, name: bytes, id: ObjectId | None, *, real: bool) -> None:
 
 def _take_apart(run: Run, name: bytes, id: ObjectId | None) -> None:
     fd = open_dir(run.output.held, name)
-    if id is not None and run.standing.ledger.handle_of(id) is None:
-        run.standing.guessed(id)
     try:
         for entry in entries(fd, run.output.scratch):
             _take_out(run, fd, id or ObjectId(0), entry)

@@ -11,6 +11,7 @@ from agent.apply.converge.build import stands_elsewhere
 from agent.apply.converge.held_entries import carry_out, discard, displace
 from agent.apply.converge.touched import touch
 from agent.apply.converge.untouched import require_free
+from agent.apply.output.directory import HALF_MADE
 from agent.apply.output.unkept import InTheWay
 from agent.apply.run.fate import Fate, KnownBy, Wanted, fate
 from agent.apply.run.one_run import Run
@@ -92,11 +93,22 @@ def _foreign(run: Run, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, f
 
 def is_takeable(run: Run, fd: int, row: ObjectRow, found: Found) -> bool:
     """Whether an object that is not known by its handle may be taken for the wanted one: where nobody else could have put it
-    there, where it has the wanted owner already, so that nothing is given to anybody, or where a tree is to be taken over; what
-    is mounted there never."""
+    there, where it has the wanted owner already, so that nothing is given to anybody, where it is a directory that we had not
+    finished, or where a tree is to be taken over; what is mounted there never."""
     if found.mounted:
         return False
-    return run.plan.adopt or (found.st.st_uid, found.st.st_gid) == (row.uid, row.gid) or is_ours_alone(fd)
+    return (
+        run.plan.adopt
+        or (found.st.st_uid, found.st.st_gid) == (row.uid, row.gid)
+        or is_ours_alone(fd)
+        or _is_half_made(found)
+    )
+
+
+def _is_half_made(found: Found) -> bool:
+    """Whether it is a directory that a run made and was cut short before it gave it its mode. A parent's group is handed on."""
+    mode = found.st.st_mode & ~stat.S_ISGID
+    return found.st.st_uid == os.geteuid() and mode == stat.S_IFDIR | HALF_MADE
 
 
 def _take_directory(run: Run, fd: int, parent: ObjectId, name: bytes, row: ObjectRow, found: Found) -> NameState:

@@ -11,8 +11,8 @@ from agent.apply.results import Held
 from agent.core.errors import NotFound, NotPermitted, Refused
 from agent.core.problem_codes import STANDBY_IN_USE, STANDBY_PATH_MISSING, STANDBY_UNSAFE
 from agent.fs.block_device import BlockPlaces, is_among_devices, is_block_device, open_claimed, standing_on, used_by
+from agent.fs.file_leases import take_file_lease
 from agent.fs.leading import foreign_link
-from agent.fs.leases import take_lease
 from agent.fs.writers.held_open import is_open_for_writing
 
 _OPENED = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -124,7 +124,7 @@ def require_alone(fd: int, path: str) -> None:
             path, "another agent, or a restore, writes it now", "wait for its end, or stop it"
         ) from error
     try:
-        take_lease(fd, fcntl.F_WRLCK)
+        take_file_lease(fd, fcntl.F_WRLCK)
     except BlockingIOError as error:
         raise used_by_others(path, "a program has it open", f"fuser -v {path} says which; end that use") from error
     except OSError:

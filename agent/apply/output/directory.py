@@ -27,6 +27,8 @@ from agent.fs.walk import entries
 HELD_DIR = b"m"
 TEMP_DIR = b"t"
 DISPLACED_DIR = b"displaced"
+#: Of a directory of ours that has not got its metadata yet: nobody else can make one that is ours, and nobody makes such ones.
+HALF_MADE = 0o1700
 MARK = b"standby"
 #: A new ext4 filesystem is not quite empty.
 LOST_AND_FOUND = b"lost+found"
@@ -138,13 +140,13 @@ class DirectoryOutput:
             confined.rename(src_fd, src, dst_fd, dst, replace=replace)
 
     def mkdir(self, fd: int, name: bytes) -> None:
-        """A new directory, ours alone until its metadata is set."""
+        """A new directory, ours alone until its metadata is set; until then it is known by its mode."""
         self.step("mkdir")
         try:
-            confined.make_dir(fd, name)
+            confined.make_dir(fd, name, HALF_MADE)
         except PermissionError:
             ease(fd, b"")
-            confined.make_dir(fd, name)
+            confined.make_dir(fd, name, HALF_MADE)
 
     def create_nameless(self, directory: int) -> int:
         """A new file without a name, for a name in the filesystem of an open directory; -1 where there are none."""

@@ -168,7 +168,7 @@ class StandingEntries:
         way, met = [directory], {directory}
         while way:
             id = way[-1]
-            if id in self.also or id not in self.taken:
+            if id in self.also or not self._is_doubtful(id):
                 way.pop()
                 continue
             places = self._places(id)
@@ -179,6 +179,10 @@ class StandingEntries:
             else:
                 self.also[id] = self._others_at(id, places)
         return self.also.get(directory, ())
+
+    def _is_doubtful(self, directory: ObjectId) -> bool:
+        """Whether it was taken for this object by its place alone, by this run or by one before it."""
+        return directory in self.taken or (directory != ROOT and self.ledger.handle_of(directory) is None)
 
     def _places(self, directory: ObjectId) -> list[tuple[ObjectId, bytes]]:
         names = (self.wanted.view.names_of(directory, moment)[:1] for moment in self._moments())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from agent.core.rows import PRIVATE_DIR
-from agent.fs.leases import take_lease
+from agent.fs.file_leases import take_file_lease
 
 _PRIVATE = os.fsdecode(PRIVATE_DIR)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -22,7 +22,7 @@ def is_open_for_writing(fd: int) -> bool | None:
     """Whether any process has a regular file open for writing, or mapped so; None where the kernel does not tell. ``fd``: the
     file, open for reading only."""
     try:
-        take_lease(fd, fcntl.F_RDLCK)
+        take_file_lease(fd, fcntl.F_RDLCK)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except BlockingIOError:
         return True
@@ -67,7 +67,7 @@ def _held_open_in(at: int, path: str, look: Callable[[], None], but: str = "") -
 def _asked_of(fd: int, name: str) -> bool:
     opened = os.open(name, _FILE, dir_fd=fd)
     try:
-        take_lease(opened, fcntl.F_RDLCK)
+        take_file_lease(opened, fcntl.F_RDLCK)
     except BlockingIOError:
         return True
     finally:

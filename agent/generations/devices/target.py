@@ -26,7 +26,7 @@ from agent.fs.block_device import (
 )
 from agent.fs.confined import open_root, rename
 from agent.fs.content import next_data, punch
-from agent.fs.leases import take_lease
+from agent.fs.file_leases import take_file_lease
 from agent.generations.restore.one_file import file_aside
 from agent.generations.restore.target import refusal_of_error
 from agent.status.figures import size_text
@@ -169,7 +169,7 @@ def _require_alone(fd: int, path: str) -> None:
     except BlockingIOError as error:
         raise TryAgain(_RESTORE, path, "another restore, or an agent, writes there now", "wait for its end") from error
     try:
-        take_lease(fd, fcntl.F_WRLCK)
+        take_file_lease(fd, fcntl.F_WRLCK)
     except OSError as error:
         if error.errno == errno.EAGAIN:
             raise in_use(_RESTORE, path, f"a program has it open (fuser -v {path} says which)") from error

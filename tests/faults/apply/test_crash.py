@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import stat
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent.apply.ports import CatalogView
+from agent.apply.output.directory import HALF_MADE
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
 
@@ -146,6 +148,30 @@ def test_a_redo_asks_of_a_directory_no_more_where_many_commits_may_have_left_som
             assert tree.expected() == it.seen()
             asked.append(view.count)
     assert asked[1] < 2 * asked[0], asked
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="owners need root")
+def test_what_was_made_for_another_owner_is_ours_until_he_has_it(tmpfs_dir: Path) -> None:
+    """A new directory, cut short, is given to somebody else by the next commit: where others may write, too, nothing is
+    displaced."""
+    number, died = 0, True
+    while died:
+        number += 1
+        with rig(tmpfs_dir / f"{number}") as it:
+            tree = Tree.empty(it.store)
+            tree.alter(ROOT, mode=stat.S_IFDIR | 0o1777)
+            it.commit(tree)
+            assert not _run_until(it, 1_000_000)
+            made = tree.directory(ROOT, b"made")
+            tree.file(tree.directory(made, b"below"), b"file", b"x")
+            it.commit(tree)
+            died = _run_until(it, number)
+            tree.alter(made, uid=1000, gid=1000)
+            it.commit(tree)
+            standing = it.root / "made"
+            # Once it has the owner of before, it may be anybody's who moved it there.
+            if not standing.exists() or stat.S_IMODE(standing.stat().st_mode) == HALF_MADE:
+                _finish(it, tree)
 
 
 def _finish(it: Rig, tree: Tree) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.fs.leases import take_lease
+from agent.fs.file_leases import take_file_lease
 
 #: Takes a lease, says so, and gives it back once it is told to.
 TAKES = """
 import fcntl, os, sys
-from agent.fs.leases import take_lease
+from agent.fs.file_leases import take_file_lease
 fd = os.open(sys.argv[1], os.O_RDONLY)
-take_lease(fd, fcntl.F_RDLCK)
+take_file_lease(fd, fcntl.F_RDLCK)
 print("taken", flush=True)
 sys.stdin.read()
 print("lives", flush=True)
@@ -43,4 +43,4 @@ def test_it_is_given_to_nobody_beside_a_writer(tmp_path: Path) -> None:
     """As the kernel says it."""
     path = tmp_path / "file"
     with path.open("w"), path.open("rb") as reads, pytest.raises(BlockingIOError):
-        take_lease(reads.fileno(), fcntl.F_RDLCK)
+        take_file_lease(reads.fileno(), fcntl.F_RDLCK)

@@ -6,7 +6,7 @@ import fcntl
 import signal
 
 
-def take_lease(fd: int, kind: int) -> None:
+def take_file_lease(fd: int, kind: int) -> None:
     """Take a lease on an open file; closing it, or ``F_UNLCK``, gives it back. ``kind``: ``F_RDLCK`` on a file that is open for
     reading only, or ``F_WRLCK``. Raises ``BlockingIOError`` where somebody has the file open otherwise, ``OSError`` where the
     filesystem has no leases.
