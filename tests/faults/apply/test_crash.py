@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from agent.apply.ports import CatalogView
 from agent.apply.output.directory import HALF_MADE
+from agent.apply.ports import CatalogView
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
 
