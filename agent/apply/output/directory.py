@@ -35,6 +35,8 @@ LOST_AND_FOUND = b"lost+found"
 #: The one temporary entry: one thread builds one thing at a time.
 TEMP = b"new"
 _OF_PROJECT = b"project"
+#: So often what others make at a name that is to be given is set aside, until it stays theirs.
+_TRIES = 10
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN = (errno.EIO, errno.EROFS, errno.ENODEV, errno.ESHUTDOWN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -116,14 +118,21 @@ class DirectoryOutput:
             return _rmdir(fd, name)
 
     def rename(self, src_fd: int, src: bytes, dst_fd: int, dst: bytes, *, replace: bool = False) -> None:
-        """Move an entry. FileExistsError without ``replace`` if something stands at the other end."""
+        """Move an entry. FileExistsError without ``replace`` if something stands at the other end, and with it where somebody
+        makes another there again and again."""
         self.step("rename")
         if dst_fd == self.displaced:
             self.adopted.before_change(src_fd, src)
+        left = _TRIES
         while replace and self.adopted.before_change(dst_fd, dst):
             # Who makes another there before we are is not to lose it either.
-            with suppress(FileExistsError):
+            try:
                 self._move(src_fd, src, dst_fd, dst, replace=False)
+            except FileExistsError:
+                left -= 1
+                if not left:
+                    raise
+            else:
                 return
         self._move(src_fd, src, dst_fd, dst, replace=replace)
 

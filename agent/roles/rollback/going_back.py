@@ -99,7 +99,7 @@ def go_back(root: PrimaryRoot, way: RollbackMeans) -> WentBack:
         closing(way.catalog.reader()) as other,
         ExitStack() as opened,
     ):
-        kept = KeptChanges(facts.signature_of, _changed_since(view, way.kept, target.parent), way.board, way.clock)
+        kept = KeptChanges(facts.signature_of, changed_since(view, way.kept, target.parent), way.board, way.clock)
         how = Handling(_WHAT, lambda _what: way.look(), kept, root.scratch)
         output = opened.enter_context(closing(open_output(root.path, open_root(root.path), how)))
         kept.output = output
@@ -119,8 +119,9 @@ def go_back(root: PrimaryRoot, way: RollbackMeans) -> WentBack:
     return WentBack(done.entries, done.displaced + kept.displaced, done.failed)
 
 
-def _changed_since(view: CatalogReader, kept: CommitNumber, now: CommitNumber) -> Callable[[ObjectId], bool]:
-    """Whether an object was captured after the generation from before was taken: that does not have it as it is ``now``."""
-    if kept in (NOTHING, now) or not view.is_readable(kept):
+def changed_since(view: CatalogReader, kept: CommitNumber, now: CommitNumber) -> Callable[[ObjectId], bool]:
+    """Whether an object was captured after the generation from before was taken: that does not have it as it is ``now``. What
+    history has passed is not needed: a row of that moment that is gone is another than that of ``now``."""
+    if kept in (NOTHING, now):
         return lambda _id: False
     return lambda id: view.object(id, kept) != view.object(id, now)

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from agent.apply.output.directory import ease
 from agent.apply.output.seam import Output
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
@@ -64,10 +65,6 @@ class KeptChanges:
             self._take(output, fd, name)
         except FileNotFoundError:
             return True
-        except PermissionError as error:
-            if error.errno == errno.EACCES:
-                raise
-            return False  # immutable or append-only: who made it so did not write it since; the change eases it
         if self._is_as_noted(output.private):
             os.unlink(_HERE, dir_fd=output.private)
         else:
@@ -75,6 +72,16 @@ class KeptChanges:
         return True
 
     def _take(self, output: Output, fd: int, name: bytes) -> None:
+        try:
+            self._move(output, fd, name)
+        except PermissionError as error:
+            if error.errno == errno.EACCES:
+                raise
+            # What is append-only, or stands in what is that or immutable, is written all the same.
+            ease(fd, name)
+            self._move(output, fd, name)
+
+    def _move(self, output: Output, fd: int, name: bytes) -> None:
         try:
             confined.rename(fd, name, output.private, _HERE, replace=False)
         except FileExistsError:

@@ -11,11 +11,17 @@ import pytest
 
 from agent.apply.output.directory import Handling, open_output
 from agent.core.clock import ManualClock
-from agent.core.ids import ObjectId
+from agent.core.commit import Changes
+from agent.core.ids import NOTHING, ObjectId, object_id
 from agent.core.problem import ProblemBoard
-from agent.fs.confined import open_root
+from agent.core.rows import FLAG_APPEND, FLAG_IMMUTABLE
+from agent.fs.confined import open_root, set_flags_fd
+from agent.roles.rollback.going_back import changed_since
 from agent.roles.rollback.meanwhile import KeptChanges
 from agent.store.local import Signature
+from fakes.store_fakes import begun, expire, file_row, header, number
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may set these flags")
 
 
 class Rig:
@@ -36,6 +42,9 @@ class Rig:
 
     def close(self) -> None:
         """Give the descriptors back."""
+        for path in (self.root, self.log):
+            if path.exists():
+                _flagged(path, 0)
         self.output.close()
 
     def replace(self) -> None:
@@ -59,6 +68,14 @@ class Rig:
         look, self.look = self.look, lambda: None
         look()
         return self._noted
+
+
+def _flagged(path: Path, flags: int) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        set_flags_fd(fd, flags)
+    finally:
+        os.close(fd)
 
 
 @pytest.fixture
@@ -131,3 +148,50 @@ def test_a_look_leaves_nothing_behind(it: Rig) -> None:
     """Where an entry waits while it is looked at."""
     it.remove()
     assert "looked-at" not in os.listdir(it.root / ".hikae")
+
+
+@needs_root
+@ACTS
+@pytest.mark.parametrize(
+    ("where", "flags"), [("log", FLAG_APPEND), ("", FLAG_APPEND), ("", FLAG_IMMUTABLE)], ids=["log", "in", "fixed"]
+)
+def test_flags_keep_nobody_from_writing(
+    it: Rig, act: Callable[[Rig], None], stands: str | None, where: str, flags: int
+) -> None:
+    """What may be appended to is appended to, and what stands in a directory that is append-only or immutable is written."""
+    _flagged(it.root / where, flags)
+    with it.log.open("a") as file:
+        file.write("last\n")
+    act(it)
+    assert (["noted\nlast\n"], stands) == (it.displaced(), it.stands())
+
+
+def test_who_makes_it_again_and_again_is_left_alone(it: Rig) -> None:
+    """The name is given up, with what stands there: nothing of it is lost, and the run goes on."""
+    made = 0
+
+    def again() -> None:
+        nonlocal made
+        made += 1
+        assert made < 1000, "it would go on for ever"
+        it.log.write_text(str(made))
+        it.look = again
+
+    it.look = again
+    with pytest.raises(FileExistsError):
+        it.replace()
+    assert str(made) == it.stands()
+    assert made - 1 == len(it.displaced())
+
+
+def test_what_was_captured_later_is_known_when_history_has_passed(tmp_path: Path) -> None:
+    """A primary's catalog forgets the moment of the generation as soon as all have what came after."""
+    same, other, made = (object_id(1, counter) for counter in (1, 2, 3))
+    with begun(str(tmp_path / "catalog.db")) as catalog:
+        catalog.write(Changes((file_row(same, 2), file_row(other, 2))), header(2))
+        catalog.write(Changes((file_row(other, 3), file_row(made, 3))), header(3))
+        expire(catalog, number(3))
+        with closing(catalog.reader()) as view:
+            changed = changed_since(view, number(2), number(3))
+            assert [False, True, True] == [changed(id) for id in (same, other, made)]
+            assert not changed_since(view, NOTHING, number(3))(other)
