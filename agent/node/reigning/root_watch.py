@@ -78,7 +78,7 @@ class RootWatch:
 
     def tick(self, board: ProblemBoard, clock: Clock) -> None:
         """Once a second: is the root still there and watched? A lost watch is begun again, and everything is looked at."""
-        if self.watcher is not None and self.watcher.check() is not None:
+        if self.watcher is not None and (self.watcher.check() is not None or not self._stands()):
             self.stop()
         if self.watcher is None:
             self._begin(anew=True)
@@ -100,10 +100,14 @@ class RootWatch:
 
     def set_barrier(self) -> Passing:
         """The watcher's barrier, if the root that it watches is the one that stands there: it looks for that once a second."""
-        watcher, root = self.watcher, self._root
-        if watcher is None or root is None or reason_lost(self._path, root) is not None:
-            return never_passes
-        return watcher.set_barrier()
+        watcher = self.watcher
+        return watcher.set_barrier() if watcher is not None and self._stands() else never_passes
+
+    def _stands(self) -> bool:
+        """Whether the root that was found when the watch began stands there. The watcher's own may be another, where it came in
+        between."""
+        root = self._root
+        return root is not None and reason_lost(self._path, root) is None
 
     def _begin(self, *, anew: bool) -> None:
         """Begin to watch; without a root the pump says so and this is tried again each second. ``anew``: what was written

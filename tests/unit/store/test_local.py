@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.errors import Damaged, StoreFailed
+from agent.core.errors import Damaged, TryAgain
 from agent.core.ids import CommitNumber, ObjectId
 from agent.store.local import FactsMark, Local, LocalRow
 from agent.store.sqlite import Synchronous, open_database, query
@@ -117,7 +117,7 @@ def test_much_waits_for_no_more(tmpfs_dir: Path) -> None:
 def test_a_closed_one_refuses(local: Local) -> None:
     """By an error of ours."""
     local.close()
-    with pytest.raises(StoreFailed):
+    with pytest.raises(TryAgain, match="it is closed"):
         local.get(ObjectId(1))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from agent.config.values import WatchKind
 from agent.core.clock import ManualClock
 from agent.core.problem import ProblemBoard
 from agent.node.reigning.root_watch import RootWatch
@@ -17,10 +19,10 @@ from fakes.watch_fakes import SeenHints
 class Bench:
     """A root that is to be watched by looking at it: no privilege, no event."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kind: WatchKind = "polling", groups: FanotifyGroups | None = None) -> None:
         self.root, self.seen = root, SeenHints()
         self.board, self.clock = ProblemBoard(), ManualClock()
-        self.watch = RootWatch(str(root), "polling", FanotifyGroups(), lambda _: False, hint=self.seen)
+        self.watch = RootWatch(str(root), kind, groups or FanotifyGroups(), lambda _: False, hint=self.seen)
 
     def tick(self) -> list[str]:
         """A second passes; what is said then."""
@@ -66,4 +68,27 @@ def test_no_barrier_passes_over_another_root(bench: Bench, tmp_path: Path) -> No
     bench.root.rename(tmp_path / "was")
     bench.root.mkdir()
     assert bench.watch.set_barrier() is never_passes
+    bench.watch.close()
+
+
+class Exchanging(FanotifyGroups):
+    """Says that fanotify cannot be used, and has the root exchanged meanwhile, once."""
+
+    def refusal(self, root: str) -> OSError | None:
+        """See ``FanotifyGroups``."""
+        was = Path(f"{root} was")
+        if not was.exists():
+            Path(root).rename(was)
+            Path(root).mkdir()
+        return PermissionError(errno.EPERM, "not permitted")
+
+
+def test_a_root_that_is_exchanged_while_the_watch_begins_is_watched_a_second_later(tmp_path: Path) -> None:
+    """The watcher began with the new one, which nobody compared: a barrier passes again, and all is looked at."""
+    bench = Bench(tmp_path / "root", "auto", Exchanging())
+    bench.root.mkdir()
+    bench.watch.start()
+    assert bench.watch.set_barrier() is never_passes
+    bench.tick()
+    assert (True, True) == (bench.watch.set_barrier() is not never_passes, bench.asked_for_all)
     bench.watch.close()

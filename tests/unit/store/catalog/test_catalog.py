@@ -14,7 +14,7 @@ from agent.core import chunks
 from agent.core.chunks import DATA, Chunk, encode
 from agent.core.commit import Changes, Commit, CommitKind, Provenance, Quiesced
 from agent.core.digest import Digest, digest_of
-from agent.core.errors import Damaged, NotFound, OtherFormat, Refused, StoreFailed, TryAgain, WireError
+from agent.core.errors import Damaged, NotFound, OtherFormat, Refused, TryAgain, WireError
 from agent.core.ids import NOTHING, ROOT, Epoch, ObjectId, object_id
 from agent.core.rows import ObjectRow, encode_object, name_key, object_key
 from agent.store.catalog import schema
@@ -289,9 +289,9 @@ def test_a_closed_catalog_refuses(path: str) -> None:
     catalog = begun(path)
     catalog.close()
     catalog.close()
-    with pytest.raises(StoreFailed):
+    with pytest.raises(TryAgain, match="it is closed"):
         catalog.object(ROOT)
-    with pytest.raises(StoreFailed):
+    with pytest.raises(TryAgain, match="it is closed"):
         catalog.stage(number(2), Changes())
 
 

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from agent.core.commit import Changes
-from agent.core.errors import NotFound, Refused, StoreFailed
+from agent.core.errors import NotFound, Refused, TryAgain
 from agent.core.ids import NOTHING, ROOT, object_id
 from agent.core.rows import object_key
 from agent.store.catalog.catalog import Catalog
@@ -146,7 +146,7 @@ def test_a_failed_slice_takes_nothing(catalog: Catalog) -> None:
     expiry = Expiry(catalog, 1)
     assert expiry.turn(Horizons(number(8), number(8)))
     catalog.close()
-    with pytest.raises(StoreFailed):
+    with pytest.raises(TryAgain, match="it is closed"):
         expiry.turn(Horizons(number(8), number(8)))
     with Catalog.open(catalog.path) as again:
         expire(again, number(8))
