@@ -274,12 +274,13 @@ class _Group:
                 buffer = b""
             count, masks = records.gather(buffer, self._own)
             self._read += count
+            if not count:
+                # Here, so that no barrier that is set from now on takes this look for one from after it.
+                self._emptied += 1
         if masks:
             self._give_out(masks)
         with self._progress:
             self._given += count
-            if not count:
-                self._emptied += 1
             self._progress.notify_all()
         return count > 0
 

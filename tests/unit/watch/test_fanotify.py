@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,8 @@ import pytest
 from agent.fs.confined import exchange
 from agent.fs.handles import handle_of, handle_of_fd, open_by_handle
 from agent.watch.fanotify import FanotifyGroups, FanotifyWatcher
-from agent.watch.hint import Hint, Look
+from agent.watch.hint import Hint, Look, Passing
+from fakes.eventually import eventually
 from fakes.watch_fakes import SeenHints
 
 LONG = 30.0
@@ -253,3 +254,48 @@ def test_a_write_through_a_name_in_a_directory_that_is_gone_is_told_by_handle(
         seen.release()
         assert watcher.barrier(LONG)
         assert handle(root / "kept") in {hint.handle for hint in seen.hints}
+
+
+class AfterLooks:
+    """The lock that a group's reader has while it reads. ``then`` is called by the reader whenever it let go of it, with whether
+    it had read nothing."""
+
+    def __init__(self, watcher: FanotifyWatcher, then: Callable[[bool], None]) -> None:
+        group = watcher._group
+        assert group is not None
+        self._group, self._then, self._read, self._within = group, then, group._read, False
+        self._lock = group._reading
+        group._reading = self  # type: ignore[assignment]  # used in with statements only
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        read = self._group._read
+        self._lock.release()
+        if threading.current_thread() is self._group._thread and not self._within:
+            self._within = True
+            before, self._read = self._read, read
+            self._then(before == read)
+            self._within = False
+
+
+def test_a_look_that_found_nothing_lets_no_later_barrier_pass(groups: FanotifyGroups, root: Path) -> None:
+    """The reader found the queue empty; a file, and a barrier behind it, come before it has said so."""
+    watcher = groups.watcher(str(root))
+    barriers = list[Passing]()
+    passed = list[bool | None]()
+
+    def then(nothing: bool) -> None:
+        if barriers and not nothing and not passed:
+            passed.append(barriers[0](0.0))
+        elif nothing and not barriers:
+            (root / "file").touch()
+            barriers.append(watcher.set_barrier())
+
+    with started(watcher) as seen:
+        AfterLooks(watcher, then)
+        (root / "first").touch()
+        eventually(lambda: passed)
+        assert ([False], True) == (passed, barriers[0](LONG))
+        assert b"file" in seen.paths()
