@@ -112,11 +112,14 @@ def test_kills_among_changes(who: str) -> None:
                 if agent.process is None:
                     agent.start()
             both.mirror()
-        grown = vault_bytes(both)
-        written = file.scatter(0.02)
+        grown, written = vault_bytes(both), 0
+        # Over several changes: each is paid for by those before it, where chains of patches came to their most (patch_chains).
+        for _ in range(CHANGES):
+            written += file.scatter(0.02)
+            both.alpha.wait()
         both.mirror()
         is_clean(both)
-        assert vault_bytes(both) - grown <= 2 * written
+        assert vault_bytes(both) - grown <= 1.6 * written
 
 
 def test_a_log_that_grows_travels_by_what_was_appended() -> None:
