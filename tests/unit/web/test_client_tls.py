@@ -13,15 +13,21 @@ from agent import pki
 from agent.web.client_tls import ClientTls
 
 
-def test_a_list_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -> None:
-    """Empty first, then whole, with one time: the clock of a filesystem stands still for some milliseconds."""
-    keys = tmp_path / "pki"
+def _opened(base: Path) -> tuple[Path, Path, ClientTls]:
+    """An authority's directory, the list that a node was handed out, and its console's context."""
+    keys = base / "pki"
     pki.init(str(keys))
     pki.issue("console", str(keys))
     cert, key, authority = (str(keys / name) for name in ("console.crt", "console.key", "ca.crt"))
-    handed_out = tmp_path / "ca.crl"
+    handed_out = base / "ca.crl"
     handed_out.write_bytes((keys / "ca.crl").read_bytes())
     tls = ClientTls.open(cert, key, authority, str(handed_out))
+    return keys, handed_out, tls
+
+
+def test_a_list_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -> None:
+    """Empty first, then whole, with one time: the clock of a filesystem stands still for some milliseconds."""
+    keys, handed_out, tls = _opened(tmp_path)
     before = tls.context.cert_store_stats()["crl"]
     pki.revoke("console", str(keys))
     for content in (b"", (keys / "ca.crl").read_bytes()):
@@ -33,13 +39,7 @@ def test_a_list_that_is_read_while_it_is_written_is_read_again(tmp_path: Path) -
 
 def test_a_list_that_is_gone_is_told_each_time_once(tmp_path: Path) -> None:
     """Whoever is revoked from then on would be let in, and nobody knew."""
-    keys = tmp_path / "pki"
-    pki.init(str(keys))
-    pki.issue("console", str(keys))
-    cert, key, authority = (str(keys / name) for name in ("console.crt", "console.key", "ca.crt"))
-    handed_out = tmp_path / "ca.crl"
-    handed_out.write_bytes((keys / "ca.crl").read_bytes())
-    tls = ClientTls.open(cert, key, authority, str(handed_out))
+    keys, handed_out, tls = _opened(tmp_path)
     with capture_logs() as told:
         for _ in range(2):
             handed_out.unlink()
