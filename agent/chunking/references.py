@@ -13,6 +13,11 @@ from agent.core.rows import CHUNK_TAG, NAME_TAG, content_of, decode_chunk, objec
 _READ_BYTES = 4 << 20
 
 
+def bytes_in(refs: Sequence[ChunkRef]) -> int:
+    """Bytes of content that these stand for; pieces count nothing."""
+    return sum(ref.length for ref in refs if ref.kind == chunks.DATA)
+
+
 def row_references(old: bytes | None, new: bytes, piece: Callable[[bytes], bytes | None]) -> Iterator[ChunkRef]:
     """:func:`references` of a row ``new`` without those of the row ``old`` of its key: of a regular file, or that of a device's
     chunk; none of all else. Raises ``WireError``."""

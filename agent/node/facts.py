@@ -9,6 +9,7 @@ from typing import Literal
 from agent.apply.results import ApplyPhase
 from agent.capture.facts import CapturePhase, PumpFacts
 from agent.config.values import Dataset
+from agent.core.commit import Commit
 from agent.core.hold import Hold
 from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard
@@ -151,6 +152,8 @@ def _lag(measured: float | None, put_off: float) -> float | None:
 def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[PeerFacts, ...], list[Problem]]:
     peers: list[PeerFacts] = []
     troubles: list[Problem] = []
+    # In this order a first sync is never further than it is: what is captured meanwhile counts as left, and not as captured.
+    newest = side.feed.newest or side.newest()
     pump = side.facts()
     put_off, waits = pump.put_off, pump.waits + pump.dirty
     for name, link in side.outgoing.links.items():
@@ -159,7 +162,8 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
         if state.error is not None and side.reign.mark is None and not pauses.paused(SEND):
             troubles.append(state.error)
         position = replica.positions.position
-        behind = waits + (state.behind if state.connected else replica.received.waiting(side.feed.given))
+        left = state.behind
+        behind = waits + (replica.received.waiting(side.feed.given) if left is None else left)
         changes = side.changes.flow()
         facts = PeerFacts(
             name,
@@ -180,7 +184,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             owed=replica.owed[0],
             left_behind=not replica.followed and side.past is not None,
         )
-        facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts, waits))
+        facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts, pump, newest, left))
         if facts.first_sync is not None:
             # What the walk has not come to yet was written long ago and is nowhere there.
             facts = replace(facts, received_ns=None, applied_ns=None)
@@ -195,18 +199,19 @@ def _mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
     return "behind" if peer.mode == "streaming" and waits and late else peer.mode
 
 
-def _first_sync(side: Primary, peer: PeerFacts, waits: int) -> SyncFacts | None:
-    """How far a peer is that has not had, and applied, a consistent commit. ``waits``: bytes in what is left for it that are not
-    captured yet."""
+def _first_sync(
+    side: Primary, peer: PeerFacts, pump: PumpFacts, newest: Commit | None, left: int | None
+) -> SyncFacts | None:
+    """How far a peer is that has not had, and applied, a consistent commit. ``left``: see :func:`first_sync.progress`."""
     first = side.replicas[peer.name].first_sync
     if not first() and not first.unapplied:
         return None
     if not peer.connected and peer.durable == NOTHING and (first.was_through or side.past is not None):
         # What a node has that is away is not known here, or not any more.
         return None
-    return first_sync.progress(
-        side.facts(), side.newest(), peer.behind_bytes - waits, peer.rate if peer.connected else 0.0
-    )
+    sync = first_sync.progress(pump, newest, left, peer.rate if peer.connected else 0.0, first.there)
+    first.there = sync.done_bytes
+    return sync
 
 
 def _least_done(peers: Sequence[PeerFacts]) -> SyncFacts | None:

@@ -32,6 +32,8 @@ from fakes.trees import differences, remove_all
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 USUAL_PROGRAM = (sys.executable, "-m", "agent.cli.main")
+#: Of a dataset whose generations are taken by hand.
+NO_SCHEDULE = 'generations.schedule = "none"\n'
 #: For tests that delete and rewrite most of a tree again and again: the brake would be right to hold.
 UNBRAKED = '[dataset.brake]\ndeleted = "100%"\nrewritten = "100%"\n'
 #: Ports of tests: so many for each of so many workers, all below those of the kernel (ip_local_port_range).
@@ -286,13 +288,14 @@ class Shared:
         if self.kind == "tree":
             self.paths[self.primary].mkdir(parents=True, exist_ok=True)
 
-    def config(self) -> str:
-        """Its part of the configuration, the same on all nodes."""
+    def config(self, extra: str = "") -> str:
+        """Its part of the configuration, the same on all nodes, with ``extra`` after it. Where that says nothing of generations
+        none is taken by schedule: what a test sees does not hang on whether an hour ends meanwhile."""
         standby = ", ".join(f'"{name}"' for name in self.standby)
         paths = ", ".join(f'{name} = "{path}"' for name, path in self.paths.items())
         return (
             f'[[dataset]]\nname = "{self.name}"\nkind = "{self.kind}"\nprimary = "{self.primary}"\nstandby = [{standby}]\n'
-            f"path = {{ {paths} }}\n"
+            f"path = {{ {paths} }}\n{'' if 'generations' in extra else NO_SCHEDULE}{extra}"
         )
 
 
@@ -327,12 +330,13 @@ class Fleet:
 
     def _config(self, agent: Agent, extra: str) -> str:
         keys = agent.pki
+        datasets = tuple(self.datasets.values())
         peers = "".join(f'[[peer]]\nname = "{peer.name}"\naddress = "127.0.0.1:{peer.port}"\n' for peer in self.agents)
         return (
             f'[node]\nname = "{agent.name}"\nstate_dir = "{agent.state}"\nlisten = "127.0.0.1:{agent.port}"\n'
             f'admin_socket = "{agent.socket}"\n'
             f'[tls]\nca = "{keys}/ca.crt"\ncert = "{keys}/{agent.name}.crt"\nkey = "{keys}/{agent.name}.key"\n{peers}'
-            f"{''.join(dataset.config() for dataset in self.datasets.values())}{extra}"
+            f"{''.join(dataset.config() for dataset in datasets[:-1])}{datasets[-1].config(extra) if datasets else extra}"
         )
 
     def reach_through(self, caller: str, peer: str, port: int) -> None:

@@ -17,10 +17,9 @@ from fakes.loop_image import MAKERS, mounted, run
 from fakes.trees import remove_all
 
 GROUP = "shop"
-#: A device is committed so often, nothing is started or stopped, and generations are taken by hand.
+#: A device is committed so often, and nothing is started or stopped.
 _RPO = '[dataset.device]\nrpo = "1s"\n'
 _QUICK = '[dataset.hooks]\nstart = "none"\nstop = "none"\n'
-_BY_HAND = '[dataset.generations]\nschedule = "none"\n'
 _SIZES = {"ext4": 64 << 20, "xfs": 320 << 20}
 _COUNT = "count"
 
@@ -28,10 +27,10 @@ _COUNT = "count"
 class Grouped(Shared):
     """A dataset of the group."""
 
-    def config(self) -> str:
+    def config(self, extra: str = "") -> str:
         """See ``Shared``: of the group, with terms of its own."""
         terms = UNBRAKED if self.kind == "tree" else _RPO
-        return f'{super().config()}group = "{GROUP}"\n{terms}{_QUICK}{_BY_HAND}'
+        return super().config(f'group = "{GROUP}"\n{terms}{_QUICK}{extra}')
 
 
 class GroupPair(Fleet):

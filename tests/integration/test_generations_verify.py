@@ -68,7 +68,7 @@ def test_a_share_that_was_missed_is_made_up_and_told() -> None:
         both.alpha.wait()
         both.beta.kill(signal.SIGTERM)
         flip(both.beta, old)
-        checked = '[dataset.generations]\nverify = "30 4 * * *"\nverify_share = "100%"\n'
+        checked = 'generations.verify = "30 4 * * *"\ngenerations.verify_share = "100%"\n'
         both.beta.config.write_text(both.beta.config.read_text() + checked)
         with Local.open(str(both.home(both.beta) / "local.db")) as local:
             began = {"began": time.time_ns() - _MONTH, "ran": 0, "next": 0, "stretches": [[0, PLACES, 0]], "last": None}

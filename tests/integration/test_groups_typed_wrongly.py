@@ -36,15 +36,14 @@ WRONG = [
 
 
 def two_trees(base: Path) -> Fleet:
-    """``a`` and ``b`` in the group ``shop``, taken by hand."""
-    group = 'group = "shop"\n[dataset.generations]\nschedule = "none"\n'
+    """``a`` and ``b`` in the group ``shop``."""
 
     class Grouped(Shared):
         """A dataset of the group."""
 
-        def config(self) -> str:
+        def config(self, extra: str = "") -> str:
             """See ``Shared``."""
-            return super().config() + group
+            return super().config(f'group = "shop"\n{extra}')
 
     trees = [
         Grouped(name, "alpha", ("beta",), {"alpha": base / f"{name}.source", "beta": base / f"{name}.copy"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.agents import Agent, Pair, pair
+from fakes.agents import NO_SCHEDULE, Agent, Pair, pair
 from fakes.eventually import eventually
 
 NOTHING_TO_DO = 'history = "1h"\n[dataset.hooks]\nstart = "none"\nstop = "none"\n'
@@ -76,7 +76,8 @@ def test_rules_and_pins_hold_on_a_promoted_node(both: Pair) -> None:
     beta.json("generations", "take", "web", "--label", "two")
     alpha.kill()
     beta.json("promote", "web", "--yes", "--force")
-    beta.config.write_text(beta.config.read_text() + "[dataset.generations]\nkeep = { labels = ['none-*'] }\n")
+    keep = "generations.keep = { labels = ['none-*'] }\n"
+    beta.config.write_text(beta.config.read_text().replace(NO_SCHEDULE, NO_SCHEDULE + keep))
     beta.json("reload")
     verdict = beta.json("generations", "expire", "web", "--yes")
     assert ["two"] == [one["label"] for one in verdict["goes"]]

@@ -19,7 +19,8 @@ class FirstSync:
 
     ``consistent``: the first such commit that is known here; None while there is none, then one is looked for in
     ``newest``. That the first sync is through is kept among the local facts: history may have lost the commit that proves it.
-    A peer that holds nothing is in its first sync whatever was before: its store was made anew."""
+    A peer that holds nothing is in its first sync whatever was before: its store was made anew. ``there``: bytes that it had
+    when that was told last, since this start."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class FirstSync:
         self._kept = local.value(self._key) is not None
         self._consistent = consistent
         self._awaited = NOTHING
+        self.there = 0
 
     def __call__(self) -> bool:
         """Whether the peer is in its first sync; cheap."""
@@ -69,16 +71,18 @@ class FirstSync:
         return self._board.position.applied < self._awaited
 
 
-def progress(pump: PumpFacts, newest: Commit | None, left: int, rate: float) -> SyncFacts:
-    """How far a peer's first sync is. ``newest``: the commit here; ``left``: bytes captured for the peer that are not there yet;
-    ``rate``: bytes a second that it works off, 0.0 while not known.
+def progress(pump: PumpFacts, newest: Commit | None, left: int | None, rate: float, there: int = 0) -> SyncFacts:
+    """How far a peer's first sync is. ``newest``: the commit here; ``left``: bytes captured for the peer that are not there yet,
+    None while that is not known; ``rate``: bytes a second that it works off, 0.0 while not known; ``there``: what was told last.
 
-    There is what was captured less what is on its way. The total is what the census counted, and at least what is known by now;
-    None while neither is through."""
+    There is what was captured less what is on its way, and no less than before, as long as the total allows it. The total is what
+    the census counted, and at least what is known by now; None while neither is through."""
     captured = (newest.bytes if newest is not None else 0) + pump.ahead
     entries = newest.entries if newest is not None else 0
     total, total_entries = _total(pump, captured + pump.waits, entries)
-    done = max(0, captured - left)
+    done = there if left is None else max(there, captured - left, 0)
+    if total is not None:
+        done = max(0, min(done, total - (left or 0)))
     remains = total - done if total is not None else 0
     eta = remains / rate if remains and rate else None
     return SyncFacts(FIRST_SYNC, done, total, 0, total_entries, eta)

@@ -52,6 +52,7 @@ class Catchup:
         self._asking = Asking(context.talk, _QUESTIONS_MAX)
         self._offering = Offering(context, self._asking, self._room)
         self._drained = NOTHING
+        self._is_counted = False
 
     @property
     def base(self) -> CommitNumber:
@@ -59,9 +60,9 @@ class Catchup:
         return self.footing.base
 
     @property
-    def todo(self) -> int:
-        """Bytes that the round is about and has not come to."""
-        return self._offering.todo
+    def todo(self) -> int | None:
+        """Bytes that the round is about and has not come to; None before they were counted."""
+        return self._offering.todo if self._is_counted else None
 
     @property
     def unsaid(self) -> int:
@@ -79,7 +80,9 @@ class Catchup:
             if newest is None or newest.number == self.base:
                 rounds.nothing_left()
                 return
+            self._queue.settled()
             offering.todo, self.since = backlog(self._source, self.footing.start, newest), since
+            self._is_counted = True
             begun = self._talk.now()
             yield from self._round(newest)
             if self._talk.closing:
@@ -175,7 +178,9 @@ class Catchup:
 
     def _end_round(self, newest: Commit) -> Iterator[Batch]:
         offering = self._offering
+        left = 0
         if offering.changed or self._talk.closing:
+            left = offering.todo + offering.unread
             yield from self._asking.put(Withdraw(newest.number))
         else:
             offering.tell_absences()
@@ -185,7 +190,7 @@ class Catchup:
             self.absent = self.absent or absent > 0
             self.footing, self.consistent = Footing(newest.number, Way.ON), newest.consistent
             yield from self._asking.put(seal)
-        offering.over()
+        offering.over(left)
 
     def _capture_again(self) -> Iterator[Batch]:
         """Wait until what changed is captured; its bytes lie in the queue then, and go out."""

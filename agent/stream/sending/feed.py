@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -63,6 +63,7 @@ class PeerQueue:
         first_token: int,
         wake: Callable[[], None],
         room: Callable[[], None],
+        ahead: Callable[[], Mapping[int, int]],
         spool: Spool | None = None,
     ) -> None:
         self.peer = peer
@@ -76,6 +77,9 @@ class PeerQueue:
         self._first_token = first_token
         self.wake = wake
         self._room = room
+        self._ahead = ahead
+        #: By token, bytes that were given before this queue was there, of content that no commit had then.
+        self._missed = ahead()
         self._lock = threading.Lock()
         self._commits: deque[LiveCommit] = deque()
         self._contents: deque[LiveContent] = deque()
@@ -85,6 +89,22 @@ class PeerQueue:
     def bytes(self) -> int:
         """Bytes that wait."""
         return self._bytes
+
+    @property
+    def missed(self) -> int:
+        """Bytes that were given before this queue was there and that no commit had when it was last :meth:`settled`."""
+        return sum(self._missed.values())
+
+    def settled(self) -> None:
+        """All that a commit has by now is brought in another way."""
+        ahead = self._ahead()
+        with self._lock:
+            self._missed = {token: size for token, size in self._missed.items() if token in ahead}
+
+    def never_comes(self, tokens: Set[int]) -> None:
+        """Content of these was given up; by the feed only."""
+        with self._lock:
+            self._missed = {token: size for token, size in self._missed.items() if token not in tokens}
 
     @property
     def has_room(self) -> bool:
@@ -194,8 +214,11 @@ class Feed:
         self._condition = threading.Condition()
         self._queues: list[PeerQueue] = []
         self._last_token = -1
-        #: Bytes given since the start, whoever is attached.
+        #: Bytes given since the start, whoever is attached; and the newest commit whose bytes are counted in that.
         self.given = 0
+        self.newest: Commit | None = None
+        #: By token, bytes of large files that no commit has yet; replaced as a whole.
+        self._ahead: Mapping[int, int] = {}
         #: Rises whenever something that could not be read may be readable.
         self.looks = 0
 
@@ -205,7 +228,8 @@ class Feed:
 
         A commit that was durable in the catalog before may still come; one that was not, will."""
         with self._condition:
-            queue = PeerQueue(peer, self._limit, self._last_token + 1, wake, self._made_room, spool)
+            first = self._last_token + 1
+            queue = PeerQueue(peer, self._limit, first, wake, self._made_room, lambda: self._ahead, spool)
             self._queues.append(queue)
             return queue
 
@@ -240,6 +264,7 @@ class Feed:
         self._last_token = token
         size = sum(len(chunk.data) for chunk in chunks)
         self.given += size
+        self._ahead = {**self._ahead, token: self._ahead.get(token, 0) + size}
         item = LiveContent(token, chunks, size, is_new)
         self._give([(queue, item) for queue in self._attached()])
 
@@ -253,12 +278,22 @@ class Feed:
         """See ``capture.outlet.Outlet``."""
         size = sum(map(len, changes.puts)) + sum(map(len, changes.drops)) + sum(len(chunk.data) for chunk in chunks)
         self.given += size
+        self.newest = commit
+        given_up = self._settle({token for token, _ in ahead})
         after = max((token for token, _ in ahead), default=-1)
         pairs: list[tuple[PeerQueue, LiveItem]] = []
         for queue in self._attached():
+            queue.never_comes(given_up)
             uncovered = tuple(object_id for token, object_id in ahead if not queue.covers(token))
             pairs.append((queue, LiveCommit(commit, changes, chunks, uncovered, size, after)))
         self._give(pairs)
+
+    def _settle(self, tokens: Set[int]) -> Set[int]:
+        """A commit has all content of these. One file is read after the other, so what is older and in no commit was given up:
+        the tokens of that."""
+        before = self._ahead
+        self._ahead = {last: before[last] for last in (self._last_token,) if last in before and last not in tokens}
+        return before.keys() - tokens - self._ahead.keys()
 
     def looked(self) -> None:
         """See ``capture.outlet.Outlet``."""

@@ -64,8 +64,9 @@ class Transport(Protocol):
 @dataclass(frozen=True, slots=True)
 class LinkState:
     """What status shows. ``since``: UTC ns of the present ``phase`` beginning (None: no call); ``error``: why the last
-    call ended, cleared once a call streams or has lasted a minute, of a lost link once it is back; ``behind``, ``sent``: bytes;
-    ``gains``: bytes a second that the peer works off; ``welcome``: the peer's last, None before any."""
+    call ended, cleared once a call streams or has lasted a minute, of a lost link once it is back; ``behind``, ``sent``: bytes,
+    the former None while it is not known what the peer lacks; ``gains``: bytes a second that the peer works off; ``welcome``: the
+    peer's last, None before any."""
 
     peer: str
     connected: bool
@@ -73,7 +74,7 @@ class LinkState:
     since: int | None
     attempts: int
     error: Problem | None
-    behind: int
+    behind: int | None
     sent: int
     gains: float
     welcome: Welcome | None = None
@@ -179,7 +180,7 @@ class Link:
             since=self._phase[1],
             attempts=self._attempts,
             error=self._error,
-            behind=sender.behind_bytes if sender is not None else 0,
+            behind=sender.behind_bytes if sender is not None and connected else None,
             sent=sender.talk.under_way.sent if sender is not None else 0,
             gains=self._gains.rate() if sender is not None else 0.0,
             welcome=self._welcome,

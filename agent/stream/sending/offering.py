@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from agent.capture.outlet import Lack
-from agent.chunking.references import by_bytes, row_references
+from agent.chunking.references import by_bytes, bytes_in, row_references
 from agent.core.chunks import DATA, ChunkRef
 from agent.core.commit import Changes
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
@@ -49,10 +49,10 @@ class Offering:
         self.changed.clear()
         self.absences.clear()
 
-    def over(self) -> None:
-        """The commit is sealed or withdrawn."""
+    def over(self, left: int = 0) -> None:
+        """The commit is sealed, or withdrawn with so many bytes ``left``."""
         self._number = self._parent = NOTHING
-        self.todo = 0
+        self.todo = left
 
     def offer(self, changes: Changes, refs: Sequence[ChunkRef]) -> Iterator[Batch]:
         """Rows, the names that they need, and then as many answers as are due."""
@@ -118,7 +118,7 @@ class Offering:
             yield from self._ask_for(question, set(lacking))
             return
         refs = [question.refs[index] for index in lacking]
-        self._is_there(_bytes_in(question.refs) - _bytes_in(refs))
+        self._is_there(bytes_in(question.refs) - bytes_in(refs))
         yield from self._send(refs)
         if self.absences.due:
             self.tell_absences()
@@ -162,7 +162,3 @@ class Offering:
         self.unread += max(1, ref.length)
         if len(self.changed) < _CHANGED_MAX:
             self.changed.add(ref.object)
-
-
-def _bytes_in(refs: Sequence[ChunkRef]) -> int:
-    return sum(ref.length for ref in refs if ref.kind == DATA)

@@ -54,8 +54,8 @@ class Round(Protocol):
         ...
 
     @property
-    def todo(self) -> int:
-        """About how many bytes it has not come to."""
+    def todo(self) -> int | None:
+        """About how many bytes it has not come to; None before that is known."""
         ...
 
     @property

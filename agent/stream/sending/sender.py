@@ -120,15 +120,20 @@ class Sender:
         self._mends = self._asks_first = self._compact = self._doubted = False
 
     @property
-    def behind_bytes(self) -> int:
+    def behind_bytes(self) -> int | None:
         """Bytes captured for this peer, in the clear, that it has not worked off: in the queue, taken from it, or under way;
-        while it catches up, about: what its round has not come to yet, and what was captured since that began."""
+        until it streams, about: what its round has not come to yet, and what was captured since that began. None while it is not
+        known what it lacks."""
         queue, current = self._queue, self._round
         if current is not None:
-            return self.talk.under_way.left_raw + current.unsaid + current.todo + self._feed.given - current.since
+            todo, later = current.todo, self._feed.given - current.since
+            missed = queue.missed if queue is not None else 0
+            return None if todo is None else self.talk.under_way.left_raw + current.unsaid + todo + later + missed
+        if self.phase is not CallPhase.STREAMING:
+            return None
         size, given = self._taken
         taken = max(0, size - (self.talk.under_way.given_raw - given))
-        return self.talk.under_way.left_raw + taken + (queue.bytes if queue is not None else 0)
+        return self.talk.under_way.left_raw + taken + (queue.bytes + queue.missed if queue is not None else 0)
 
     @property
     def is_fruitless(self) -> bool:
@@ -261,7 +266,9 @@ class Sender:
                     # Content of large files that this queue had was dropped: a new one does not count it as passed.
                     return footing
                 source.rest()
-                self.phase = CallPhase.STREAMING
+                # From here on the queue holds all that it lacks; until here what the last round left counts.
+                queue.settled()
+                self.phase, self._round = CallPhase.STREAMING, None
                 self._rounds.streams(self._clock.monotonic())
                 queue.streaming = not self.talk.over
                 footing = Footing((yield from self._stream(footing.base, queue)), Way.ON)
@@ -289,13 +296,10 @@ class Sender:
         """Rounds from the source; returns from where the peer is to be brought on then."""
         catchup = Catchup(self._context(source, queue), footing, self._rounds)
         self._begins(catchup)
-        try:
-            if self._mends:
-                self._mends = False
-                yield from catchup.mend()
-            yield from catchup.run()
-        finally:
-            self._round = None
+        if self._mends:
+            self._mends = False
+            yield from catchup.mend()
+        yield from catchup.run()
         self._went_without(catchup.absent)
         self._now = catchup.base
         self._asks_first = self._asks_first and not catchup.consistent
@@ -320,7 +324,6 @@ class Sender:
             finally:
                 queue.give_up()
                 self._feed.detach(queue)
-                self._round = None
         self._went_without(one.absent)
         self._rounds.spooled(one.moved, one.sealed)
         if one.stuck:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 
 from agent.capture.outlet import Lack
-from agent.chunking.references import by_bytes, row_references
+from agent.chunking.references import by_bytes, bytes_in, row_references
 from agent.core.chunks import ChunkRef
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
@@ -43,8 +43,8 @@ class SpooledRound:
     ``queue`` must have been attached with ``spool`` and before anything here is read; it is given up as soon as all is gathered.
     ``footing``: from where the peer is brought on, that of the seal after it;
     ``moved``: bytes shipped; ``sealed``: whether it came to its end; ``absent``: whether it went without something that could
-    not be read; ``stuck``: what had changed however often it was captured again, although there was room; ``todo``: bytes that
-    the peer lacks, as far as known; ``since``: what ``given`` said when its commit was chosen."""
+    not be read; ``stuck``: what had changed however often it was captured again, although there was room; ``since``: what
+    ``given`` said when its commit was chosen."""
 
     def __init__(self, context: RoundContext, footing: Footing, spool: Spool) -> None:
         self.footing = footing
@@ -53,7 +53,10 @@ class SpooledRound:
         self.sealed = False
         self.stuck: frozenset[ObjectId] = frozenset()
         self.absent = False
-        self.todo = 0
+        #: Bytes that the peer lacks, as far as it has said so; and at most, of what it was not asked for yet too: None before
+        #: they were counted.
+        self._lacked = 0
+        self._backlog: int | None = None
         self._given = context.given
         self._talk = context.talk
         self._source = context.source
@@ -72,6 +75,11 @@ class SpooledRound:
     def base(self) -> CommitNumber:
         """The commit that the peer has."""
         return self.footing.base
+
+    @property
+    def todo(self) -> int | None:
+        """About how many bytes the peer lacks; None before they were counted."""
+        return None if self._backlog is None else max(self._lacked, self._backlog)
 
     @property
     def unsaid(self) -> int:
@@ -101,6 +109,9 @@ class SpooledRound:
             newest = self._source.newest()
             if newest is None:
                 return None
+            self._queue.settled()
+            if self._backlog is None:
+                self._backlog = backlog(self._source, self.footing.start, newest)
             before = set(self._unmet)
             self._again.clear()
             yield from self._pass(at, newest.number)
@@ -159,6 +170,7 @@ class SpooledRound:
         wanted = set(lacking)
         # A name is wanted once: whoever names it too must still know that it could not be read.
         refs = [ref for at, ref in enumerate(question.refs) if at in wanted or ref.name in self._unread]
+        self._come_to(bytes_in(question.refs) - bytes_in(refs))
         for some in by_bytes(refs):
             if self._full:
                 return
@@ -170,7 +182,7 @@ class SpooledRound:
         for ref in refs:
             if ref.name not in self._lacking:
                 self._lacking[ref.name] = ref.kind
-                self.todo += ref.length
+                self._lacked += ref.length
         absent = [ref for ref in refs if ref.name not in self._spool]
         found = []
         for ref, data in zip(absent, self._source.read(absent), strict=True):
@@ -189,7 +201,11 @@ class SpooledRound:
             return
         self._unread.discard(ref.name)
         if self._lacking.pop(ref.name, None) is not None:
-            self.todo = max(0, self.todo - ref.length)
+            self._lacked = max(0, self._lacked - ref.length)
+
+    def _come_to(self, size: int) -> None:
+        """So many bytes need not be come to any more."""
+        self._backlog = max(0, (self._backlog or 0) - size)
 
     def _captured(self, ticket: PendingMark) -> Iterator[Batch]:
         """Wait until it is captured; capture fills the spool meanwhile."""
@@ -212,7 +228,8 @@ class SpooledRound:
         whole = True
         beginning = yield from begun(self._talk, self._source, self._asking, self.footing, target)
         self.footing = beginning.footing
-        self.todo = min(self.todo, backlog(self._source, self.footing.start, target))
+        self._lacked = min(self._lacked, backlog(self._source, self.footing.start, target))
+        self._backlog = 0
         for rows in self._source.difference(self.footing.start, target.number):
             rows = [one for one in rows if one[2] is None or beginning.has(one[2])]
             for _, old, new in rows:
@@ -271,7 +288,8 @@ class SpooledRound:
         if data is None:
             return False
         self.moved += len(data)
-        self.todo = max(0, self.todo - len(data))
+        self._lacked = max(0, self._lacked - len(data))
+        self._come_to(len(data))
         load = self._asking.load
         load.chunk(kind, name, data)
         if load.full:

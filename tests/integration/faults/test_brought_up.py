@@ -20,8 +20,8 @@ from fakes.trees import put_back
 class Short(Shared):
     """A dataset whose history is a second long."""
 
-    def config(self) -> str:
-        return super().config() + 'history = "1s"\n'
+    def config(self, extra: str = "") -> str:
+        return super().config(f'history = "1s"\n{extra}')
 
 
 @contextmanager

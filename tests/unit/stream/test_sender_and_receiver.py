@@ -353,6 +353,28 @@ def test_a_call_that_brought_the_peer_up_to_date_says_so(primary: Primary, secon
     assert (False, True) == (cut.sender.caught_up, whole.sender.caught_up)
 
 
+def test_what_was_given_before_the_call_is_left_until_it_is_there(primary: Primary, secondary: Secondary) -> None:
+    """Half of a large file was read when the peer comes, and no commit names it: it streams, and lacks that half. Nothing is told
+    of what it lacks before it was looked at."""
+    assert make_sender(primary).behind_bytes is None
+    primary.write((b"small", b""))
+    calls: list[Call] = []
+    lacks: list[int | None] = []
+
+    def begin() -> None:
+        calls.append(Call(primary, MemoryTransport(secondary)))
+        until_durable(calls[0], primary)
+        calls[0].until_streaming()
+        lacks.append(calls[0].sender.behind_bytes)
+
+    primary.write_ahead(b"large", noise(8 * CHUNK), begin)
+    until_durable(calls[0], primary)
+    calls[0].until_streaming()
+    lacks.append(calls[0].sender.behind_bytes)
+    calls[0].stop()
+    assert [4 * CHUNK, 0] == lacks
+
+
 def test_a_call_that_nobody_reads_any_more_gets_nothing_more(primary: Primary) -> None:
     """A transport that has ended may leave the iterator where it stands: its queue must not fill and hold up capture."""
     primary.write((b"file", b"content"))
@@ -361,10 +383,11 @@ def test_a_call_that_nobody_reads_any_more_gets_nothing_more(primary: Primary) -
     next(outgoing)
     sender.incoming((Welcome("beta", primary.epoch, NOTHING, b"", NOTHING, 1 << 20, VERSION),))
     next(outgoing)
+    queue = sender._queue
     sender.release()
-    behind = sender.behind_bytes
     primary.write((b"file", noise(100_000)))
-    assert behind == sender.behind_bytes
+    assert queue is not None
+    assert (0, None) == (queue.bytes, sender.behind_bytes)
 
 
 def keep(secondary: Secondary, *contents: bytes) -> None:

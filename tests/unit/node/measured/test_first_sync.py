@@ -160,6 +160,33 @@ def test_how_far_it_is(pump: PumpFacts, newest: int | None, left: int, expected:
     assert expected == progress(pump, commit, left, float(MIB))
 
 
+@pytest.mark.parametrize(
+    ("left", "there", "done"),
+    [
+        # What is left is not known: what was told stands.
+        (None, 30, 30),
+        # A commit that is captured and not counted yet takes nothing back.
+        (60, 50, 40),
+        (50, 40, 50),
+        # What was there is written anew.
+        (90, 60, 10),
+        # More was there than there is now.
+        (None, 200, 100),
+    ],
+)
+def test_what_is_there_is_never_told_too_high(left: int | None, there: int, done: int) -> None:
+    """Nor does it fall while what is left allows for it. MiB of a hundred."""
+    commit = Commit(CommitNumber(1), NOTHING, b"", 0, 0, False, 7, 100 * MIB)
+    known = None if left is None else left * MIB
+    assert done * MIB == progress(a_pump(CapturePhase.LIVE, None), commit, known, 0.0, there * MIB).done_bytes
+
+
+def test_a_large_file_that_ends_takes_nothing_back() -> None:
+    """Between its end and its commit it is in neither."""
+    pump = a_pump(CapturePhase.FIRST_SYNC, SyncProgress(9, 0, 9, 300 * MIB))
+    assert 80 * MIB == progress(pump, None, 100 * MIB, 0.0, 80 * MIB).done_bytes
+
+
 def test_how_long_is_not_known_without_a_rate() -> None:
     """Nor without a total."""
     commit = Commit(CommitNumber(1), NOTHING, b"", 0, 0, False, 7, MIB)

@@ -173,3 +173,21 @@ def test_content_is_taken_in_parts_that_fit_the_link() -> None:
     assert chunks == [
         chunk for items in taken for item in items if isinstance(item, LiveContent) for chunk in item.chunks
     ]
+
+
+def test_what_was_given_before_a_queue_was_there() -> None:
+    """It lacks until a commit has it, and is brought in another way then; so it does until it is given up."""
+    feed = Feed()
+    feed.content(0, [chunk(10)])
+    feed.content(1, [chunk(20)])
+    feed.content(1, [chunk(30)])
+    queue = feed.attach("one", nothing)
+    feed.content(1, [chunk(5)])
+    assert (60, 5) == (queue.missed, queue.bytes)
+    give(feed, 7)
+    assert 50 == queue.missed, "the first file was given up: another one was read, and no commit has it"
+    give(feed, 7, ((1, ObjectId(2)),))
+    assert 50 == queue.missed, "it is not there yet"
+    queue.settled()
+    assert 0 == queue.missed
+    assert COMMIT == feed.newest

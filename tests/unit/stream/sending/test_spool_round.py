@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import HikaeError
-from agent.stream.messages import Data, Seal, Withdraw
+from agent.stream.messages import Batch, Data, Offer, Seal, Withdraw
 from agent.stream.sending.sender import CallPhase
 from fakes.memory_link import MemoryTransport
 from fakes.stream_fakes import CHUNK, Call, Primary, Secondary, noise
@@ -75,6 +75,33 @@ def test_a_file_that_changes_at_every_read_arrives(primary: Primary, secondary: 
     assert call.failure is None
     assert primary.spools
     assert 1 < len(sealed(transport))
+
+
+class WatchedBatches(list[Batch]):
+    """Batches that go up; at each, what the call says is left, while the peer is asked by way of the spool."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call: Call | None = None
+        self.left: list[int | None] = []
+
+    def append(self, batch: Batch) -> None:
+        """As a list does."""
+        super().append(batch)
+        asks = any(isinstance(part, Offer) and part.asked for part in batch)
+        if asks and self.call is not None and self.call.sender.phase is CallPhase.BEHIND:
+            self.left.append(self.call.sender.behind_bytes)
+
+
+def test_what_is_left_is_known_before_the_peer_was_asked(primary: Primary, secondary: Secondary) -> None:
+    """A round by the spool asks for much and reads much before it ships: all of it is left from the first question on."""
+    HotFile(primary, 12)
+    watched = WatchedBatches()
+    call = watched.call = Call(primary, MemoryTransport(secondary, up=watched))
+    assert caught_up(call, primary, secondary), call.failure
+    call.stop()
+    assert watched.left
+    assert [] == [left for left in watched.left if left is None or left < 5 * CHUNK]
 
 
 def test_the_spool_sends_only_what_the_sealed_rows_name(primary: Primary, secondary: Secondary) -> None:
