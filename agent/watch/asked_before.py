@@ -160,7 +160,7 @@ class AskedBefore:
             buffer = os.read(self._fd, _READ_SIZE)
         except BlockingIOError:
             return False
-        _, masks = records.gather(buffer, self._own)
+        _, masks, _ = records.gather(buffer, self._own)
         self._void = b"" in masks or records.queued(self._fd) > MOST_QUEUED
         for info, mask in masks.items():
             handle = records.decode_record(info).handle

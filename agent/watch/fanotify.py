@@ -20,6 +20,7 @@ from agent.core.recent_map import RecentMap
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.confined import open_root
 from agent.fs.handles import can_open_by_handle, filesystem_id
+from agent.fs.root import root_identity
 from agent.watch import records
 from agent.watch.handle_paths import HandlePaths, Standing
 from agent.watch.hint import Hint, Known, Look, Passing, Sink, never_passes, no_further_names
@@ -61,7 +62,7 @@ class FanotifyWatcher(WatchedRoot):
         self.stop()
         self.root_fd = open_root(self.root)
         try:
-            self._know_root()
+            self._know_root(root_identity(self.root_fd))
             self._named.clear()
             with self._delivering:
                 self._sink = sink
@@ -130,7 +131,7 @@ class FanotifyGroups:
         """Why fanotify cannot watch this root; None when it can. OSError (raised) when the root cannot be opened."""
         root_fd = open_root(root)
         try:
-            fd, _ = self._open(root)
+            fd, _ = self._open(root_fd)
             os.close(fd)
             if not can_open_by_handle(root_fd):
                 return OSError(errno.EOPNOTSUPP, "directories cannot be opened by their handles")
@@ -146,10 +147,15 @@ class FanotifyGroups:
         with self._lock:
             group = self._groups.get(key)
             if group is None or group.broken is not None:
-                fd, modern = self._open(watcher.root)
-                group = self._groups[key] = _Group(fd, self._own, modern)
-                group.start()
-            group.add(watcher)
+                fd, modern = self._open(watcher.root_fd)
+                group = self._groups[key] = _started(fd, self._own, modern=modern)
+            try:
+                group.add(watcher)
+            except OSError:
+                if not group.remove(watcher):
+                    del self._groups[key]
+                    group.close()
+                raise
             return group
 
     def leave(self, watcher: FanotifyWatcher, group: _Group) -> None:
@@ -161,7 +167,9 @@ class FanotifyGroups:
                 del self._groups[key]
         group.close()
 
-    def _open(self, root: str) -> tuple[int, bool]:
+    def _open(self, root_fd: int) -> tuple[int, bool]:
+        # Not by the path: it may lead to another filesystem by now.
+        root = f"/proc/self/fd/{root_fd}"
         if self._modern:
             try:
                 return records.open_group(root, modern=True), True
@@ -169,6 +177,21 @@ class FanotifyGroups:
                 if error.errno != errno.EINVAL:
                     raise
         return records.open_group(root, modern=False), False
+
+
+def _started(fd: int, own: frozenset[int], *, modern: bool) -> _Group:
+    """A group that is read by its thread. OSError; then the descriptor is closed."""
+    try:
+        group = _Group(fd, own, modern)
+    except OSError:
+        os.close(fd)
+        raise
+    try:
+        group.start()
+    except RuntimeError as error:
+        group.give_back()
+        raise OSError(errno.EAGAIN, str(error)) from error
+    return group
 
 
 class _Group:
@@ -195,9 +218,12 @@ class _Group:
         self._thread.start()
 
     def add(self, watcher: FanotifyWatcher) -> None:
+        """OSError when it cannot be watched, or reading has ended; nobody would say that it is lost."""
         with self._state:
-            self._watchers.add(watcher)
+            if self.broken is not None:
+                raise OSError(errno.EIO, self.broken)
             self._places.add_root(watcher, watcher.root_fd)
+            self._watchers.add(watcher)
 
     def remove(self, watcher: FanotifyWatcher) -> bool:
         """Whether others remain."""
@@ -211,6 +237,10 @@ class _Group:
         self._ending = True
         self._wake()
         self._thread.join()
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Close what is open, where no thread reads it."""
         with self._reading:
             with self._progress:
                 self._fail("stopped")
@@ -258,8 +288,8 @@ class _Group:
             with self._state:
                 for watcher in self._watchers:
                     watcher.lost = f"reading events failed: {type(error).__name__}: {error}"
-            with self._progress:
-                self._fail(f"{type(error).__name__}: {error}")
+                with self._progress:
+                    self._fail(f"{type(error).__name__}: {error}")
 
     def _fail(self, reason: str) -> None:
         self.broken = reason
@@ -272,11 +302,15 @@ class _Group:
                 buffer = os.read(self._fd, _READ_SIZE)
             except BlockingIOError:
                 buffer = b""
-            count, masks = records.gather(buffer, self._own)
+            count, masks, own = records.gather(buffer, self._own)
             self._read += count
             if not count:
                 # Here, so that no barrier that is set from now on takes this look for one from after it.
                 self._emptied += 1
+        if own & _DIRECTORY_MOVES:
+            # Nobody is told of it, but where directories stand is another place now.
+            with self._state:
+                self._places.clear()
         if masks:
             self._give_out(masks)
         with self._progress:

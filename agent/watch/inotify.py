@@ -27,6 +27,7 @@ from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Ma
 
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.handles import mount_of_path
+from agent.fs.root import root_at
 from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
 from agent.watch.ignored import Barriers
 from agent.watch.watched_root import WatchedRoot
@@ -82,7 +83,8 @@ class InotifyWatcher(WatchedRoot):
     def start(self, sink: Sink) -> None:
         """Begin to watch; this walks the whole tree. OSError when the root cannot be watched."""
         self.stop()
-        self._know_root()
+        real = os.path.realpath(self.root)
+        self._know_root(root_at(real))
         outbox = _Outbox()
         ready = threading.Event()
 
@@ -93,7 +95,7 @@ class InotifyWatcher(WatchedRoot):
         reader = _Reader(end_of_batch, self._fail)
         reader.start()
         try:
-            tree = _Tree(reader, os.fsencode(os.path.realpath(self.root)), outbox)
+            tree = _Tree(reader, os.fsencode(real), outbox)
         except OSError:
             reader.stop()
             ready.set()
@@ -170,7 +172,8 @@ class InotifyWatcher(WatchedRoot):
             self._deliver(hints)
         if outbox.root_changed:
             outbox.root_changed = False
-            self.check()
+            # Also where it is back: what was added by its path meanwhile may be another's.
+            self.lost = self.check() or "the root directory was moved, and came back"
 
     def _deliver(self, hints: list[Hint]) -> None:
         with self._delivering:

@@ -21,6 +21,7 @@ from watchdog.utils.dirsnapshot import DirectorySnapshot
 
 from agent.core.rows import PRIVATE_DIR
 from agent.fs.handles import mount_of_path
+from agent.fs.root import root_at
 from agent.watch.hint import Hint, Look, Passing, Sink, never_passes
 from agent.watch.watched_root import WatchedRoot
 
@@ -45,8 +46,9 @@ class PollingWatcher(WatchedRoot):
     def start(self, sink: Sink) -> None:
         """Begin to watch, with a first scan. OSError when the root cannot be listed."""
         self.stop()
-        self._know_root()
-        scans = _Scans(self, os.path.realpath(self.root), self._interval)
+        real = os.path.realpath(self.root)
+        self._know_root(root_at(real))
+        scans = _Scans(self, real, self._interval)
         scans.start()
         with self._delivering:
             self._sink, self._scans = sink, scans

@@ -102,12 +102,13 @@ def _marked(path: str, report: int, mask: int) -> int:
     return fd
 
 
-def gather(buffer: bytes, own: frozenset[int]) -> tuple[int, dict[bytes, int]]:
+def gather(buffer: bytes, own: frozenset[int]) -> tuple[int, dict[bytes, int], int]:
     """How many records one read brought, and their masks by their info bytes, in the order of the first of each.
 
-    Equal ones (same directory, name and object) are merged; those that processes in ``own`` caused are left out. An
-    overflow stands under ``b""``."""
+    Equal ones (same directory, name and object) are merged. Those that processes in ``own`` caused are left out: last comes what
+    these did to directories, their masks as one. An overflow stands under ``b""``."""
     masks: dict[bytes, int] = {}
+    done = 0
     unpack, count, at, end = _METADATA.unpack_from, 0, 0, len(buffer)
     while at < end:
         length, _, _, head, mask, _, pid = unpack(buffer, at)
@@ -117,8 +118,10 @@ def gather(buffer: bytes, own: frozenset[int]) -> tuple[int, dict[bytes, int]]:
             masks[info] = masks.get(info, 0) | mask
             if mask & Q_OVERFLOW:
                 masks[b""] = Q_OVERFLOW
+        elif mask & ONDIR:
+            done |= mask
         at += length
-    return count, masks
+    return count, masks, done
 
 
 def decode_record(info: bytes) -> DecodedRecord:

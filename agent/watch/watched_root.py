@@ -6,7 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from agent.fs.root import RootIdentity, reason_lost, root_at
+from agent.fs.root import RootIdentity, reason_lost
 from agent.watch.hint import Passing, Sink
 
 
@@ -42,16 +42,18 @@ class WatchedRoot(ABC):
     def _runs(self) -> bool:
         """Whether it was started, and not stopped."""
 
-    def _know_root(self) -> None:
-        """What stands at the path now is the root. OSError."""
-        self._identity = root_at(self.root)
+    def _know_root(self, identity: RootIdentity) -> None:
+        """What is watched from now on: not by the path, which may lead elsewhere by now."""
+        self._identity = identity
         self.lost = None
 
     def _look_at_root(self) -> bool:
         """Whether the root was looked at: not one that is not watched, or is lost."""
         if not self._runs or self.lost is not None or self._identity is None:
             return False
-        self.lost = reason_lost(self.root, self._identity)
+        reason = reason_lost(self.root, self._identity)
+        if reason is not None:  # Else it stays what it is: who reads events may have found it lost meanwhile.
+            self.lost = reason
         return True
 
     def _while(self, passing: Callable[[float], bool | None], is_same: Callable[[], bool]) -> Passing:

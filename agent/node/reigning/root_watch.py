@@ -131,7 +131,7 @@ class RootWatch:
         hints = self._mounts.changed() if self._mounts is not None else []
         if hints and self.watcher is not None and self.watcher.kind == InotifyWatcher.kind:
             # What an unmount uncovers has no watches yet.
-            self.watcher.stop()
+            self.stop()
             self._begin(anew=True)
         elif hints:
             self._hint(hints)

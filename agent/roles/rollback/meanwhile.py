@@ -125,8 +125,8 @@ def _is_written(private: int) -> bool:
         return False
     try:
         opened = os.open(_HERE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=private)
-    except PermissionError:
-        return True
+    except (PermissionError, BlockingIOError):
+        return True  # The latter where somebody has a write lease.
     try:
         return is_open_for_writing(opened) is not False
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,6 +17,7 @@ from agent.core.ids import NOTHING, ObjectId, object_id
 from agent.core.problem import ProblemBoard
 from agent.core.rows import FLAG_APPEND, FLAG_IMMUTABLE
 from agent.fs.confined import open_root, set_flags_fd
+from agent.fs.file_leases import take_file_lease
 from agent.roles.rollback.going_back import changed_since
 from agent.roles.rollback.meanwhile import KeptChanges
 from agent.store.local import Signature
@@ -118,6 +120,18 @@ def test_who_has_it_open_loses_nothing(it: Rig, act: Callable[[Rig], None], stan
         act(it)
         file.write("last\n")
     assert (["noted\nlast\n"], stands) == (it.displaced(), it.stands())
+
+
+@ACTS
+def test_who_has_a_write_lease_on_it_loses_nothing(it: Rig, act: Callable[[Rig], None], stands: str | None) -> None:
+    """As Samba takes one for a client, which may have written what is on its way: the file cannot be opened without waiting."""
+    opened = os.open(it.log, os.O_RDWR)
+    take_file_lease(opened, fcntl.F_WRLCK)
+    try:
+        act(it)
+    finally:
+        os.close(opened)
+    assert (["noted\n"], stands) == (it.displaced(), it.stands())
 
 
 def test_what_is_made_at_its_name_stays(it: Rig) -> None:

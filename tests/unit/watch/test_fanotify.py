@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,11 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from agent.fs.confined import exchange
-from agent.fs.handles import handle_of, handle_of_fd, open_by_handle
+from agent.fs.handles import filesystem_id, handle_of, handle_of_fd, open_by_handle
+from agent.watch import fanotify, handle_paths
 from agent.watch.fanotify import FanotifyGroups, FanotifyWatcher
 from agent.watch.hint import Hint, Look, Passing
 from fakes.eventually import eventually
@@ -83,6 +86,32 @@ def test_own_changes_are_ignored_and_others_are_not(root: Path) -> None:
         subprocess.run([sys.executable, "-c", "open(__import__('sys').argv[1], 'w')", root / "other"], check=True)
         assert watcher.barrier(LONG)
         assert {b"other"} == seen.paths()
+
+
+def by_another(code: str, *paths: Path) -> None:
+    """What another process does."""
+    subprocess.run([sys.executable, "-c", f"import os, sys\n{code}", *paths], check=True)
+
+
+@pytest.mark.parametrize("modern", [True, False], ids=["5.17", "before 5.17"])
+def test_a_directory_that_we_moved_ourselves_is_heard_where_it_is(root: Path, modern: bool) -> None:
+    """As a rollback moves them, while others write in them: out of the private directory, and on."""
+    (root / ".hikae/m/dir").mkdir(parents=True)
+    (root / ".hikae/m/dir/gone").touch()
+    watcher = FanotifyGroups(modern=modern).watcher(str(root))
+    with started(watcher) as seen:
+        by_another("os.mkfifo(sys.argv[1])", root / ".hikae/m/dir/fifo")
+        assert watcher.barrier(LONG)
+        assert set() == seen.paths()
+        (root / ".hikae/m/dir").rename(root / "dir")
+        by_another("os.unlink(sys.argv[1])", root / "dir/gone")
+        assert watcher.barrier(LONG)
+        assert {b"dir/gone"} == seen.paths()
+        (root / "dir").rename(root / "on")
+        seen.clear()
+        by_another("os.unlink(sys.argv[1])", root / "on/fifo")
+        assert watcher.barrier(LONG)
+        assert {b"on/fifo"} == seen.paths()
 
 
 def test_one_group_serves_all_datasets_of_a_filesystem(groups: FanotifyGroups, tmpfs_dir: Path) -> None:
@@ -254,6 +283,100 @@ def test_a_write_through_a_name_in_a_directory_that_is_gone_is_told_by_handle(
         seen.release()
         assert watcher.barrier(LONG)
         assert handle(root / "kept") in {hint.handle for hint in seen.hints}
+
+
+def test_the_filesystem_that_is_marked_is_the_one_that_was_opened(
+    groups: FanotifyGroups, root: Path, ext4_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way to the root leads elsewhere in between: by a link here, by a mount over it as well."""
+    named = root.parent / "named"
+    named.symlink_to(root)
+
+    def elsewhere(fd: int) -> bytes:
+        named.unlink()
+        named.symlink_to(ext4_dir)
+        return filesystem_id(fd)
+
+    watcher = groups.watcher(str(named))
+    monkeypatch.setattr(fanotify, "filesystem_id", elsewhere)
+    with started(watcher) as seen:
+        (root / "file").touch()
+        assert watcher.barrier(LONG)
+        assert {b"file"} == seen.paths()
+
+
+def refuse(*_: object) -> NoReturn:
+    """As where a process has as many descriptors as it may have."""
+    raise OSError(errno.EMFILE, "too many open files")
+
+
+def no_thread(_: object) -> NoReturn:
+    """As Python says it."""
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "reason"),
+    [
+        (threading.Thread, "start", no_thread),
+        (os, "pipe2", refuse),
+        (handle_paths, "_mount_of", refuse),
+    ],
+    ids=["thread", "pipe", "root"],
+)
+def test_a_watch_that_fails_to_begin_leaves_nothing(
+    groups: FanotifyGroups,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: object,
+    what: str,
+    reason: Callable[..., NoReturn],
+) -> None:
+    """No descriptor, no thread, and no group that the next one would join and hear nothing from."""
+    watcher = groups.watcher(str(root))
+    before = sorted(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as then:
+        then.setattr(where, what, reason)
+        with pytest.raises(OSError, match=r"too many open files|can't start new thread"):
+            watcher.start(SeenHints())
+    assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith("hikae-fanotify")]
+    assert before == sorted(os.listdir("/proc/self/fd"))
+    with started(watcher) as seen:
+        (root / "file").touch()
+        assert watcher.barrier(LONG)
+        assert {b"file"} == seen.paths()
+
+
+def test_a_watch_that_fails_to_begin_disturbs_no_other(
+    groups: FanotifyGroups, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group that it would have joined goes on."""
+    one, two = groups.watcher(str(root)), groups.watcher(str(root.parent))
+    with started(one) as seen:
+        with monkeypatch.context() as then:
+            then.setattr(handle_paths, "_mount_of", refuse)
+            with pytest.raises(OSError, match="too many open files"):
+                two.start(SeenHints())
+        (root / "file").touch()
+        assert one.barrier(LONG)
+        assert {b"file"} == seen.paths()
+
+
+def test_nobody_joins_a_group_that_reads_no_longer(groups: FanotifyGroups, root: Path) -> None:
+    """Its reader has said to all that they are lost; who came afterwards would wait for ever."""
+    watcher = groups.watcher(str(root))
+
+    def sink(_: object) -> None:
+        raise RuntimeError("the pump is gone")
+
+    watcher.start(sink)
+    group = watcher._group
+    assert group is not None
+    (root / "file").touch()
+    assert not watcher.barrier(LONG)
+    with pytest.raises(OSError, match="the pump is gone"):
+        group.add(watcher)
+    watcher.stop()
 
 
 class AfterLooks:

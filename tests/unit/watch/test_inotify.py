@@ -216,3 +216,44 @@ def test_exchanged_directories_are_told_by_their_new_names(tmp_path: Path) -> No
     finally:
         os.close(root)
         watcher.stop()
+
+
+def test_a_root_that_was_away_is_lost(tmp_path: Path) -> None:
+    """Also when it is back: meanwhile another stood at its path, by which its directories are found. Begun again it is whole."""
+    root, other = tmp_path / "root", tmp_path / "other"
+    for path in (root, other):
+        path.mkdir()
+    watcher, seen = InotifyWatcher(str(root)), SeenHints()
+    watcher.start(seen)
+    at = os.open(tmp_path, os.O_RDONLY)
+    try:
+        seen.hold()
+        (root / "file").touch()
+        assert seen.entered.wait(LONG)
+        for _ in range(2):
+            exchange(at, b"root", at, b"other")
+        seen.release()
+        assert not watcher.barrier(LONG)
+        assert "the root directory was moved, and came back" == watcher.check()
+        watcher.start(seen)
+        assert (True, None) == (watcher.barrier(LONG), watcher.check())
+    finally:
+        os.close(at)
+        watcher.stop()
+
+
+def test_what_is_renamed_above_or_below_the_root_does_not_lose_it(tmp_path: Path) -> None:
+    """Neither directories that are moved in it, nor one that it stands in, moved and back, are a reason to begin again."""
+    root = tmp_path / "above/root"
+    (root / "dir/sub").mkdir(parents=True)
+    watcher, seen = InotifyWatcher(str(root)), SeenHints()
+    watcher.start(seen)
+    try:
+        (root / "dir").rename(root / "moved")
+        (root / "moved").rename(root / "dir")
+        (tmp_path / "above").rename(tmp_path / "was")
+        (tmp_path / "was").rename(tmp_path / "above")
+        root.chmod(0o700)
+        assert (True, None) == (watcher.barrier(LONG), watcher.check())
+    finally:
+        watcher.stop()

@@ -30,7 +30,8 @@ def test_equal_records_are_merged_in_order() -> None:
     """Same directory, name and object: one entry with both masks, where the first stood."""
     one, two = fid(2, DIR, b"one") + fid(1, FILE), fid(2, DIR, b"two") + fid(1, OTHER)
     buffer = event(records.CREATE, one) + event(records.CREATE, two) + event(records.CLOSE_WRITE, one)
-    assert (3, {one: records.CREATE | records.CLOSE_WRITE, two: records.CREATE}) == records.gather(buffer, frozenset())
+    expected = {one: records.CREATE | records.CLOSE_WRITE, two: records.CREATE}
+    assert (3, expected, 0) == records.gather(buffer, frozenset())
     assert [one, two] == list(records.gather(buffer, frozenset())[1])
 
 
@@ -38,21 +39,30 @@ def test_own_records_count_but_are_left_out() -> None:
     """A barrier counts every record that was queued."""
     info = fid(2, DIR, b"x")
     buffer = event(records.MODIFY, info, pid=42) + event(records.MODIFY, info, pid=43)
-    assert (2, {info: records.MODIFY}) == records.gather(buffer, frozenset((42,)))
-    assert (2, {}) == records.gather(buffer, frozenset((42, 43)))
+    assert (2, {info: records.MODIFY}, 0) == records.gather(buffer, frozenset((42,)))
+    assert (2, {}, 0) == records.gather(buffer, frozenset((42, 43)))
+
+
+def test_what_own_ones_did_to_directories_is_said() -> None:
+    """Where directories stand is another place then; what they did to files says nothing."""
+    moved, made = records.RENAME | records.ONDIR, records.CREATE | records.ONDIR
+    rename = fid(10, DIR, b"old") + fid(12, OTHER, b"new")
+    buffer = event(moved, rename, pid=42) + event(made, fid(2, DIR, b"x"), pid=42) + event(records.DELETE, pid=42)
+    assert (3, {}, moved | made) == records.gather(buffer, frozenset((42,)))
+    assert 0 == records.gather(buffer, frozenset((43,)))[2]
 
 
 def test_overflow_has_a_place_of_its_own() -> None:
     """With an info record or without."""
     for info in (b"", fid(1, b"\0\0\0\0")):
-        count, masks = records.gather(event(records.Q_OVERFLOW, info, pid=0), frozenset((42,)))
+        count, masks, _ = records.gather(event(records.Q_OVERFLOW, info, pid=0), frozenset((42,)))
         assert (1, records.Q_OVERFLOW) == (count, masks[b""])
 
 
 def test_a_longer_fixed_part_is_passed_over() -> None:
     """Kernels may add fields."""
     info = fid(2, DIR, b"x")
-    assert (1, {info: records.MODIFY}) == records.gather(event(records.MODIFY, info, head=40), frozenset())
+    assert (1, {info: records.MODIFY}, 0) == records.gather(event(records.MODIFY, info, head=40), frozenset())
 
 
 def test_decode_an_entry() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from agent.config.values import WatchKind
 from agent.core.clock import ManualClock
 from agent.core.problem import ProblemBoard
+from agent.node.reigning import root_watch
 from agent.node.reigning.root_watch import RootWatch
 from agent.watch.fanotify import FanotifyGroups
-from agent.watch.hint import Look, never_passes
+from agent.watch.hint import Hint, Look, never_passes
+from agent.watch.mounts import MountsBelow
 from fakes.watch_fakes import SeenHints
 
 
@@ -91,4 +94,37 @@ def test_a_root_that_is_exchanged_while_the_watch_begins_is_watched_a_second_lat
     assert bench.watch.set_barrier() is never_passes
     bench.tick()
     assert (True, True) == (bench.watch.set_barrier() is not never_passes, bench.asked_for_all)
+    bench.watch.close()
+
+
+class Mounted(MountsBelow):
+    """Something was mounted below, once."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self._hints = [Hint(b"below", Look.SUBTREE)]
+
+    def changed(self) -> list[Hint]:
+        """See ``MountsBelow``."""
+        hints, self._hints = self._hints, []
+        return hints
+
+
+def test_a_watch_that_ended_for_a_mount_and_cannot_begin_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stopped is not taken for one that watches."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(root_watch, "MountsBelow", Mounted)
+    bench = Bench(tmp_path, "inotify")
+    bench.watch.start()
+    with monkeypatch.context() as then:
+        then.setattr(root_watch, "choose", refuse)
+        assert ["the tree is not fully watched: too many open files"] == bench.tick()
+    assert (None, never_passes) == (bench.watch.in_force, bench.watch.set_barrier())
+    assert [] == bench.tick()
+    assert (True, True) == (bench.watch.set_barrier()(30.0), bench.asked_for_all)
     bench.watch.close()
