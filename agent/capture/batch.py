@@ -147,6 +147,10 @@ class TreeBatch:
         row = self._asked.get(id)
         return self._ask(id) if row is None else row
 
+    def committed(self, id: ObjectId) -> bytes | None:
+        """The row of an object in the newest commit, whatever the batch has of it."""
+        return self._catalog.object(id, self.at) if id in self._objects else self.object(id)
+
     def _ask(self, id: ObjectId) -> bytes | None:
         row = self._catalog.object(id, self.at)
         if row is not None and len(row) <= _SHORT:

@@ -137,6 +137,16 @@ class Primary:
             self._commit(changes, [], pieces, True, [(self._token, object_id)])
         return len(data)
 
+    def edit_ahead(self, name: bytes, data: bytes) -> None:
+        """Capture a large file that is known: its content first, then the commit."""
+        with self._lock:
+            object_id = self.names[name]
+            self.disk[object_id] = data
+            row, found, pieces = self._row(object_id, data)
+            self._token += 1
+            self.feed.content(self._token, found)
+            self._commit(Changes([row]), [], pieces, True, [(self._token, object_id)])
+
     def remove(self, name: bytes) -> Commit:
         """Remove a file and capture that."""
         with self._lock:
@@ -226,7 +236,6 @@ class FakeSource:
     def __init__(self, primary: Primary, reader: CatalogReader) -> None:
         self._primary = primary
         self._reader = reader
-        self.newest = reader.newest
         self.anew_since = reader.anew_since
         self.piece = reader.piece
         self.path_of = reader.path_of
@@ -236,6 +245,9 @@ class FakeSource:
 
     def difference(self, a: CommitNumber, b: CommitNumber) -> Iterator[list[tuple[bytes, bytes | None, bytes | None]]]:
         return self._reader.difference(a, b, 50)
+
+    def newest(self) -> Commit | None:
+        return self._reader.newest()
 
     def commit_at(self, number: CommitNumber) -> Commit | None:
         return self._reader.commit_at(number) if self._reader.is_readable(number) else None

@@ -223,3 +223,19 @@ def test_changes_go_on_while_the_vault_is_seeded() -> None:
         whole(both)
         code = both.beta.run("verify", "web", "--deep", "--repair").returncode
         assert Exit.DONE == code
+
+
+def test_edits_of_what_is_only_relied_on_end_no_call() -> None:
+    """Lines are added to files that stand in the adopted tree only: the patches are taken, one after the other."""
+    with pair(ADOPT) as both:
+        some_files(both, 6)
+        relied_on(both)
+        before = [len(agent.log.read_text()) for agent in (both.alpha, both.beta)]
+        for number in range(6):
+            with (both.source / f"file{number}").open("ab") as file:
+                file.write(b"one line more\n")
+            both.alpha.json("wait", "web", "--durable", "--timeout", "60")
+        logs = both.alpha.log.read_text()[before[0] :] + both.beta.log.read_text()[before[1] :]
+        assert [] == [word for word in ("patch of a chunk that is not here", "disconnected") if word in logs]
+        both.beta.json("resume", "web", "--apply")
+        whole(both)

@@ -47,6 +47,8 @@ class LargeReads:
         #: What the file in hand had when it was committed last; and by name, of what is in hand or to be read again, how many of
         #: the bytes beyond that were given away. ``ahead`` is their sum.
         self._had = 0
+        #: Whether a commit has that, so that what differs may go as patches of it.
+        self._is_patched = False
         self._given: dict[Name, int] = {}
         self.ahead = 0
         #: Whether the file in hand was left as it is being written.
@@ -166,6 +168,7 @@ class LargeReads:
             return False
         was = self._batch.object(known) if known is not None else None
         self._had = 0 if was is None else size_of(was)
+        self._is_patched = known is not None and was is not None and _is_of(self._batch.committed(known), was)
         read_at = self._clock.now_ns()
         meta = read_metadata(-1, b"", before, fd)
         self._total = before.st_size
@@ -178,7 +181,7 @@ class LargeReads:
             content = yield from self._slices(handle, reader, slices, gives)
             if content is None:
                 return True
-            self._send(token, reader.found, reader.patches, was is None)
+            self._send_found(token, reader, is_new=was is None)
             if was is not None:
                 self._objects.spared.read(name, content.size, self._clock.monotonic())
             moved = self._queue.asked_again or not unchanged(before, os.fstat(fd))
@@ -219,8 +222,7 @@ class LargeReads:
 
     def _stands(self, id: ObjectId, was: bytes) -> bool:
         """Whether an object's content in the catalog is still that of a row."""
-        row = self._batch.object(id)
-        return row is not None and (row == was or decode_object(row).content == decode_object(was).content)
+        return _is_of(self._batch.object(id), was)
 
     def _slices(
         self, handle: bytes, reader: ContentReader, slices: Generator[int, None, Content], gives: Callable[[], None]
@@ -244,10 +246,17 @@ class LargeReads:
 
     def _give(self, name: Name, token: int, reader: ContentReader, *, is_new: bool) -> None:
         """What was read goes out. Of a file that is read again that much was given already, as far as it did not change."""
-        self._send(token, reader.found, reader.patches, is_new)
+        self._send_found(token, reader, is_new=is_new)
         before = self._given.get(name, 0)
         self._given[name] = now = max(before, self._done - self._had)
         self.ahead += now - before
+
+    def _send_found(self, token: int, reader: ContentReader, *, is_new: bool) -> None:
+        """What was read goes out; as patches only of a version that is committed. One that is in the batch only goes out with
+        that, later, or went out under a token of its own, perhaps before a peer called."""
+        if not self._is_patched:
+            reader.patches.clear()
+        self._send(token, reader.found, reader.patches, is_new)
 
     def _name(self, name: Name, meta: Metadata, sighting: Sighting, content: Content, planned: ObjectId) -> ObjectId:
         """Bring the file that was read into the batch, as ``planned`` unless it is known by now."""
@@ -262,3 +271,8 @@ class LargeReads:
         elif batch.child(*name) != id:
             self._give_back(name)
         return id
+
+
+def _is_of(row: bytes | None, was: bytes) -> bool:
+    """Whether a row, if there is one, has the same content as another."""
+    return row is not None and (row == was or decode_object(row).content == decode_object(was).content)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from agent.core import patch
 from agent.core.chunks import DATA
-from agent.core.errors import WireError
+from agent.core.errors import NotFound, WireError
 from agent.core.patch import Patch
 from agent.store.vault.codec import RAW, StoredChunk, compute_name, is_patch, open_patch, pack_chunk, pack_patch, unpack
 
@@ -66,31 +66,39 @@ def received(
     owner: Hashable,
 ) -> tuple[StoredChunk, bytes]:
     """A patch that came, as it is to be stored, and the chunk's bytes. Its bases are pinned for ``owner`` (law 2). ``came``: the
-    bytes of a chunk that came with it and is not in the vault yet.
+    bytes of a chunk that came with it and is not in the vault yet. What is made of such a one, or of one that stands in an
+    adopted tree only and may go from there, is stored whole.
 
     Raises ``BaseUnknown``, ``WireError``; ``Damaged`` and ``NotFound`` when a base cannot be read."""
     if kind != DATA:
         raise WireError("take a chunk", "", "the peer sent a patch of a chunk list", "the peer is faulty or hostile")
     parsed = open_patch(codec, raw_length, stored)
     vault.pin(parsed.bases, owner)
-    fresh, depth = {}, 0
+    is_whole, depth = False, 0
     known: dict[bytes, Record] = {}
     for base, record in zip(parsed.bases, vault.records(parsed.bases), strict=True):
         if record is None:
-            fresh[base] = bytes_that_came = came(base)
-            if bytes_that_came is None:
-                raise BaseUnknown(base)
-            record = Record(RAW, len(bytes_that_came), 0, bytes_that_came)
+            is_whole, bytes_that_came = True, came(base)
+            found = bytes_that_came if bytes_that_came is not None else _beside_packs(vault, base)
+            record = Record(RAW, len(found), 0, found)
         else:
             depth += 1 + record.depth
         known[base] = record
     raw = _made_here(vault, parsed, known)
     name = compute_name(kind, raw)
-    if fresh:
+    if is_whole:
         return pack_chunk(name, kind, raw), raw
     if depth <= DEPTH_MAX:
         return StoredChunk(name, kind, codec, raw_length, stored, depth), raw
     return rebased(vault, name, raw, parsed, depth) or pack_chunk(name, kind, raw), raw
+
+
+def _beside_packs(vault: Bases, name: bytes) -> bytes:
+    """A base that no pack had, checked against its name. Raises ``BaseUnknown``, ``Damaged``."""
+    try:
+        return vault.read_base(name)
+    except NotFound:
+        raise BaseUnknown(name) from None
 
 
 def _made_here(vault: Bases, parsed: Patch, known: dict[bytes, Record]) -> bytes:

@@ -63,9 +63,10 @@ class VaultReader:
         with self.lock:
             self._spare(names)
             missing = self._index.missing(names)
-            if not missing or self.elsewhere is None:
+            elsewhere = self.elsewhere
+            if not missing or elsewhere is None:
                 return missing
-            held = self.elsewhere.rely(missing)
+            held = elsewhere.rely(missing)
             return [name for name in missing if name not in held]
 
     def missing_in_packs(self, names: Sequence[bytes]) -> list[bytes]:
@@ -95,7 +96,7 @@ class VaultReader:
     def read_base(self, name: bytes) -> bytes:
         """:meth:`read` for one who patches it: what is kept for the applier is kept for the applier."""
         raw = self._recent.peek(name)
-        return raw if raw is not None else self._opened_record(name, *self._find(name))
+        return raw if raw is not None else self.read_stored(name)
 
     def read_stored(self, name: bytes) -> bytes:
         """:meth:`read` for one who asks whether it can be: as it lies on the disk, whatever is kept in memory."""
@@ -105,12 +106,21 @@ class VaultReader:
             return self._from_elsewhere(name, error)
         return self._opened_record(name, place, pack)
 
-    def _from_elsewhere(self, name: bytes, error: NotFound) -> bytes:
-        """What no pack holds."""
-        raw = self.elsewhere.chunk(name) if self.elsewhere is not None else None
-        if raw is None:
-            raise error
-        return raw
+    def _from_elsewhere(self, name: bytes, error: HikaeError) -> bytes:
+        """What no pack held. Another thread may copy it into the packs meanwhile, and only then lets it be changed where it was:
+        what is not there, or is something else, is looked for in the packs once more."""
+        elsewhere = self.elsewhere
+        try:
+            raw = elsewhere.chunk(name) if elsewhere is not None else None
+        except Damaged as changed:
+            raw, error = None, changed
+        if raw is not None:
+            return raw
+        try:
+            place, pack = self._find(name)
+        except NotFound:
+            raise error from None
+        return self._opened_record(name, place, pack)
 
     def depths(self, names: Sequence[bytes]) -> list[int | None]:
         """How many other records are read for each of these chunks; None where it is not here."""

@@ -161,7 +161,7 @@ class Intake:
         return hello
 
     def _exchange(self, receiver: Receiver) -> Iterator[Answers]:
-        """Until the peer's end: sealed commits are still made durable then, others are not."""
+        """Until the peer's end, or a patch of what is not here: sealed commits are still made durable then, others are not."""
         told = receiver.progress()
         told_at = heard_at = self._clock.monotonic()
         sealed_at: float | None = None
@@ -172,7 +172,12 @@ class Intake:
             answers: list[SecondaryPart] = []
             if batch is not None:
                 heard_at = now
-                answers = receiver.handle(batch)
+                try:
+                    answers = receiver.handle(batch)
+                except BaseUnknown:
+                    # It says nothing of what was sealed before, on top of which the next call brings the chunk whole.
+                    receiver.flush()
+                    raise
                 if answers:
                     yield tuple(answers)
             elif now - heard_at > SILENCE:

@@ -77,6 +77,7 @@ class Catchup:
         while not self._is_over():
             since = self._context.given()
             newest = self._source.newest()
+            self._queue.passed_over()
             if newest is None or newest.number == self.base:
                 rounds.nothing_left()
                 return

@@ -84,6 +84,8 @@ class PeerQueue:
         self._commits: deque[LiveCommit] = deque()
         self._contents: deque[LiveContent] = deque()
         self._bytes = 0
+        #: The newest token that was put, and the newest that :meth:`follows` says no of.
+        self._last_token = self._whole_until = first_token - 1
 
     @property
     def bytes(self) -> int:
@@ -139,6 +141,15 @@ class PeerQueue:
         """Whether all content of ``token`` passed through this queue."""
         return token >= self._first_token
 
+    def passed_over(self) -> None:
+        """The peer is brought to a commit that was there before this was called, past others: of what was put until now nobody
+        knows whether it has the version before. By the sender only. Content is put before its commit is there."""
+        self._whole_until = self._last_token
+
+    def follows(self, token: int) -> bool:
+        """Whether all content of ``token`` passed through this queue, and its peer has the version before."""
+        return token > self._whole_until
+
     def put(self, item: LiveItem) -> bool:
         """Add, by the feed only. False when it overflowed, which ends this queue."""
         with self._lock:
@@ -168,6 +179,7 @@ class PeerQueue:
         if isinstance(item, LiveCommit):
             self._commits.append(item)
         else:
+            self._last_token = max(self._last_token, item.token)
             self._contents.extend(_sliced(item, self.slice))
         self._bytes += item.size
 

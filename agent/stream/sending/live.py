@@ -51,9 +51,13 @@ def put_chunks(
 ) -> Iterator[Batch]:
     """The chunks of one item that the peer lacks. ``patches``: it takes patches, and has the version before."""
     content = item.token if isinstance(item, LiveContent) and item.is_new else 0
+    # Of a file that was captured twice for one commit the version before may be among them, and not have gone yet.
+    left = {chunk.name for chunk in item.chunks} - had if patches else set()
     for chunk in item.chunks:
         if chunk.name not in had:
-            load.chunk(chunk.kind, chunk.name, chunk.data, chunk.runs if patches else (), content)
+            is_patch = patches and not any(run.base in left for run in chunk.runs)
+            load.chunk(chunk.kind, chunk.name, chunk.data, chunk.runs if is_patch else (), content)
+            left.discard(chunk.name)
             if load.full:
                 yield from talk.say(load.take())
 

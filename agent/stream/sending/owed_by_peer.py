@@ -85,7 +85,7 @@ class OwedContent:
     @property
     def any(self) -> bool:
         """Whether the peer may owe something: it has not all that its commit says."""
-        return self._declared or self._talk.owed > 0
+        return self._declared or self._run is not None or self._talk.owed > 0
 
     @property
     def due(self) -> bool:

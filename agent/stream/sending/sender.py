@@ -379,7 +379,7 @@ class Sender:
                         base = item.commit.number
                         continue
                 # Rows that do not fit are offered by the catchup that follows; it counts on the chunks having gone out.
-                patches = fits and isinstance(item, LiveContent) and queue.covers(item.token) and self._patches
+                patches = fits and isinstance(item, LiveContent) and queue.follows(item.token) and self._patches
                 yield from live.put_chunks(self.talk, load, item, had, patches)
             yield from self.talk.say(load.take())
             self._taken = (0, 0)

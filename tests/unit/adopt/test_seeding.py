@@ -17,11 +17,16 @@ from agent.chunking.reader import read_at_once
 from agent.core import chunks
 from agent.core.clock import ManualClock
 from agent.core.errors import Damaged, NotFound
+from agent.core.patch import between
 from agent.fs import _libc
 from agent.fs.confined import open_root
 from agent.fs.handles import handle_of
 from agent.store.vault.pack import PackEnd
 from agent.store.vault.vault import Vault
+from agent.stream.messages import Data
+from agent.stream.receiving.open_chunks import open_chunks
+from agent.stream.receiving.presence import ChunksMissing
+from agent.stream.sending.batch_builder import Load
 
 TMPFS = 0x01021994
 SMALL, LARGE, SPARSE = b"small" * 100, os.urandom(400_000), os.urandom(70_000)
@@ -225,3 +230,19 @@ def test_a_list_that_is_damaged_is_removed(rig: Rig) -> None:
     with pytest.raises(Damaged):
         rig.make()
     assert not (rig.home / "standby.db").exists()
+
+
+def test_patches_of_what_stands_in_the_tree_only(rig: Rig) -> None:
+    """Taken as of any chunk that is here; of one that a stranger changed the name is told, so that it is asked for."""
+    rig.index()
+    base = read_at_once(LARGE, 0, Cutter())[1][0][2]
+    new = base + b"one line more"
+    load = Load()
+    load.chunk(chunks.DATA, chunks.name_of(new), new, between(new, chunks.name_of(base), base))
+    (data,) = load.take()
+    assert isinstance(data, Data)
+    assert [new] == open_chunks(data, rig.vault, "a call").raws
+    (rig.tree / "sub" / "large").write_bytes(b"overwritten")
+    with pytest.raises(ChunksMissing) as missing:
+        open_chunks(data, rig.vault, "a call")
+    assert (chunks.name_of(base),) == missing.value.names

@@ -10,11 +10,12 @@ import pytest
 
 from agent.capture.outlet import Lack
 from agent.core.chunks import DATA, ChunkRef, decode, name_of
+from agent.core.clock import ManualClock
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import decode_object
-from agent.stream.messages import OBJECTS_MAX, Absent, AskOwed, Owing
-from agent.stream.sending.owed_by_peer import Absences
+from agent.stream.messages import OBJECTS_MAX, Absent, AskOwed, Batch, Owing
+from agent.stream.sending.owed_by_peer import Absences, OwedContent
 from fakes.hostile import BASE, FILE, ONE, A, data, offer, opened, refused, seal, take
 from fakes.memory_link import MemoryTransport
 from fakes.stream_fakes import CHUNK, Call, Primary, Secondary
@@ -222,3 +223,43 @@ def test_a_seal_says_how_much_it_goes_without(secondary: Secondary) -> None:
 def test_nothing_is_asked_in_the_middle_of_a_commit(secondary: Secondary) -> None:
     """What is owed is told between commits."""
     refused(secondary, opened(secondary), offer(BASE), AskOwed(ObjectId(0)))
+
+
+class Unanswered:
+    """Of a peer that says, late, that it owes nothing."""
+
+    owing: Owing | None = None
+
+    def ask_owed(self) -> None:
+        """It is asked."""
+
+    def take_owing(self) -> Owing:
+        return Owing(0, ())
+
+
+class Talk:
+    """What is said of what is owed."""
+
+    owed = 0
+
+    def __init__(self) -> None:
+        self.unanswered = Unanswered()
+
+    def say(self, batch: Batch) -> Iterator[Batch]:
+        yield batch
+
+    def wait(self, until: Callable[[], bool]) -> Iterator[Batch]:
+        while not until():
+            yield ()
+
+
+def test_what_a_peer_owes_is_unknown_while_it_is_asked(primary: Primary) -> None:
+    """Another commit may go first: not as patches of what the peer may lack."""
+    talk = Talk()
+    owed = OwedContent(talk, primary.source(), lambda: 0, ManualClock(), lambda *_: None)  # type: ignore[arg-type]  # enough
+    owed.declared()
+    list(owed.go_on(lambda: True))
+    assert owed.any
+    talk.unanswered.owing = Owing(0, ())
+    list(owed.go_on(lambda: False))
+    assert not owed.any

@@ -8,12 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.chunks import name_of
+from agent.capture.outlet import ReadChunk
+from agent.core.chunks import DATA, encode_one, name_of
+from agent.core.commit import Changes, Commit
+from agent.core.patch import between
 from agent.stream.messages import Data
 from agent.stream.position import Level
 from agent.stream.sending.talk.refusals import RefusedByPeer
 from fakes.memory_link import MemoryTransport
-from fakes.stream_fakes import CHUNK, Call, OldReceiver, Primary, Secondary
+from fakes.stream_fakes import (
+    CHUNK,
+    Call,
+    FakeSource,
+    OldReceiver,
+    Primary,
+    Secondary,
+    file_row,
+    noise,
+    sync,
+)
 
 FILE = 20 * CHUNK
 EDIT = 100
@@ -163,3 +176,51 @@ def test_a_cut_among_patches_is_caught_up(primary: Primary, secondary: Secondary
     resumed.stop()
     assert equal(primary, secondary)
     assert [] == list(secondary.vault.check(deep=True))
+
+
+def edited(data: bytes, number: int) -> bytes:
+    """Fifty bytes changed."""
+    return bytes([number]) * 50 + data[50:]
+
+
+def test_what_was_captured_twice_before_a_call_jumps_there(primary: Primary, secondary: Secondary) -> None:
+    """A large file changes, and again between the beginning of a call and its choice of a commit: the peer was never brought the
+    version of which the first of these is a patch."""
+    versions = [edited(noise(CHUNK), number) for number in range(5)]
+    primary.write((b"f", versions[0]))
+    sync(primary, MemoryTransport(secondary))
+    primary.edit_ahead(b"f", versions[1])
+    todo = versions[2:4]
+
+    class Late(FakeSource):
+        def newest(self) -> Commit | None:
+            while todo and primary.feed._attached():
+                primary.edit_ahead(b"f", todo.pop(0))
+            return self._reader.newest()
+
+    primary.make_source = Late
+    transport = MemoryTransport(secondary)
+    call = streaming(primary, transport)
+    arrived(call, primary)
+    assert 0 == patches(transport)
+    primary.edit_ahead(b"f", versions[4])
+    arrived(call, primary)
+    call.stop()
+    assert (None, True, 1) == (call.failure, equal(primary, secondary), patches(transport))
+
+
+def test_a_chunk_never_goes_before_its_base(primary: Primary, secondary: Secondary) -> None:
+    """A file that was A, B and A again within one commit has A as a patch of B, ahead of B."""
+    base = noise(CHUNK)
+    primary.write((b"f", base))
+    transport = MemoryTransport(secondary)
+    call = streaming(primary, transport)
+    a, b = edited(base, 1), edited(base, 2)
+    pairs = [(a, b), (b, a)]
+    found = [ReadChunk(name_of(new), DATA, new, True, between(new, name_of(old), old)) for new, old in pairs]
+    id = primary.names[b"f"]
+    primary.disk[id] = a
+    primary._commit(Changes([file_row(id, encode_one(len(a), name_of(a)), len(a))]), found, [], True)
+    arrived(call, primary)
+    call.stop()
+    assert (None, True, 1) == (call.failure, equal(primary, secondary), patches(transport))

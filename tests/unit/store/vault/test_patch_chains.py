@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -271,3 +271,55 @@ def test_the_cache_of_the_applier_is_not_used_up(directory: str) -> None:
         assert [] == list(vault._recent._read)
         assert versions.raws[1] == vault.read_base(versions.names[1])
         assert [] == list(vault._recent._read)
+
+
+class Adopted:
+    """A tree with one chunk, which is copied into the packs ``when`` it is asked for, and changed then."""
+
+    def __init__(self, vault: Vault, raw: bytes, when: str = "never") -> None:
+        self.vault, self.raw, self.when = vault, raw, when
+
+    def rely(self, names: Sequence[bytes]) -> set[bytes]:
+        return {name_of(self.raw)} & set(names)
+
+    def sync(self) -> None:
+        """Nothing waits."""
+
+    def drop(self, names: Sequence[bytes]) -> None:
+        """Nothing is kept."""
+
+    def chunk(self, name: bytes) -> bytes | None:
+        if self.when == "never":
+            return self.raw if name == name_of(self.raw) else None
+        if self.when != "changed":
+            self.vault.add([chunk(self.raw)])
+        if self.when == "dropped":
+            return None
+        raise Damaged("read a chunk", name.hex(), "it was changed", "ask again")
+
+
+def patch_that_came(vault: Vault, raw: bytes, base: bytes) -> StoredChunk:
+    """What is to be stored of a patch of ``base``."""
+    sent = pack_patch(name_of(raw), DATA, raw, between(raw, name_of(base), base))
+    assert sent is not None
+    return received(vault, DATA, sent.codec, len(raw), bytes(sent.stored), came=lambda _: None, owner="a call")[0]
+
+
+@pytest.mark.parametrize("when", ["never", "dropped", "copied"])
+def test_a_base_that_stands_in_an_adopted_tree_only(vault: Vault, when: str) -> None:
+    """The chunk is stored whole, as its base may go from there; also where that is copied into the packs in this instant."""
+    base = os.urandom(SIZE)
+    vault.elsewhere = Adopted(vault, base, when)
+    got = patch_that_came(vault, base + b"more", base)
+    assert (name_of(base + b"more"), False) == (got.name, is_patch(got.codec))
+
+
+def test_a_base_in_an_adopted_tree_that_was_changed(vault: Vault) -> None:
+    """It is damaged; what never stood there is unknown as ever."""
+    base = os.urandom(SIZE)
+    vault.elsewhere = Adopted(vault, base, "changed")
+    with pytest.raises(Damaged):
+        patch_that_came(vault, base + b"more", base)
+    vault.elsewhere = Adopted(vault, b"other")
+    with pytest.raises(BaseUnknown):
+        patch_that_came(vault, base + b"more", base)

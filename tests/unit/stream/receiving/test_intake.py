@@ -8,13 +8,17 @@ import threading
 import pytest
 
 from agent.core import chunks
-from agent.core.ids import NOTHING
+from agent.core.digest import digest_of
+from agent.core.ids import NOTHING, ROOT
+from agent.core.patch import between
+from agent.core.rows import encode_name
 from agent.stream.messages import Batch, Heartbeat, Hello, Progress, Refuse, Welcome
 from agent.stream.receiving.intake import Intake
 from agent.stream.sending.batch_builder import Load
 from agent.stream.versions import SPOKEN
 from agent.stream.weights import weight
-from fakes.stream_fakes import EPOCH, Secondary
+from fakes.hostile import BASE, FILE, ONE, TWO, data, offer, opened, seal, take
+from fakes.stream_fakes import EPOCH, Secondary, noise
 
 HELLO = Hello("alpha", "web", SPOKEN, EPOCH, NOTHING, b"n" * 32)
 
@@ -100,3 +104,19 @@ def test_what_came_is_told_at_once(secondary: Secondary) -> None:
         assert consumed == progress.consumed
     pipe.put(None)
     assert [] == list(answers)
+
+
+def test_a_patch_of_what_is_not_here_leaves_what_was_sealed_before(secondary: Secondary) -> None:
+    """It waited for its sync only; what came of the next commit is taken back."""
+    old, new = noise(5000), noise(5000) + b"more"
+    load = Load()
+    load.chunk(chunks.DATA, chunks.name_of(new), new, between(new, chunks.name_of(old), old))
+    added = encode_name(ROOT, b"again", FILE)
+    first = (data(), offer(BASE), seal(BASE, len(BASE)))
+    refuse = answers_to(secondary, (HELLO,), (*first, offer([added], (), TWO, ONE), *load.take()))[-1]
+    assert isinstance(refuse, Refuse)
+    assert ("busy", digest_of(BASE)) == (refuse.code, secondary.digest())
+    after = opened(secondary)
+    rows = [*BASE, encode_name(ROOT, b"other", FILE)]
+    take(after, offer(rows[-1:], (), TWO, ONE), seal(rows, 1, TWO, ONE))
+    assert digest_of(rows) == secondary.digest()

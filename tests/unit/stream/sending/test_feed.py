@@ -191,3 +191,16 @@ def test_what_was_given_before_a_queue_was_there() -> None:
     queue.settled()
     assert 0 == queue.missed
     assert COMMIT == feed.newest
+
+
+def test_what_was_put_before_a_peer_passed_over_follows_nothing() -> None:
+    """Nor does the rest of a file of which a part was put then; nor what began before the queue."""
+    feed = Feed()
+    feed.content(1, [chunk(10)])
+    queue = feed.attach("one", nothing)
+    assert [False, True] == [queue.follows(token) for token in (1, 2)]
+    feed.content(2, [chunk(10)])
+    queue.passed_over()
+    feed.content(2, [chunk(10)])
+    feed.content(3, [chunk(10)])
+    assert [False, True] == [queue.follows(token) for token in (2, 3)]
