@@ -106,7 +106,9 @@ def write(state: str, pages: dict[str, str]) -> None:
     DOCUMENT.write_text(f"{text[: found.start()]}{words}\n\n{blocks}\n{text[found.end() :]}")
 
 
-def must_be(state: str, both: Pair | DevicePair, alphas: Callable[[Json], bool], betas: Callable[[Json], bool]) -> None:
+def must_be(
+    state: str, both: Pair | DevicePair, alphas: Callable[[Json], bool], betas: Callable[[Json], bool], within: float = 90
+) -> None:
     """Both nodes come to say what stands in the document; a node that does not run says nothing."""
     tests = {both.alpha: alphas, both.beta: betas}
     pages: dict[str, str] = {}
@@ -123,13 +125,13 @@ def must_be(state: str, both: Pair | DevicePair, alphas: Callable[[Json], bool],
         return True
 
     if os.environ.get("HIKAE_WRITE_PAGES"):
-        eventually(look, 90)
+        eventually(look, within)
         write(state, pages)
     expected = documented(state)
     try:
-        eventually(lambda: look() and pages == expected, 90)
+        eventually(lambda: look() and pages == expected, within)
     except AssertionError:
-        assert pages == expected  # so that pytest shows where they differ
+        assert pages == expected, f"{pages} is not {expected}"
         raise
 
 

@@ -5,6 +5,7 @@ See ``fakes.status_pages``. ``HIKAE_WRITE_PAGES=1`` writes the document anew fro
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -189,10 +190,11 @@ def test_seeding() -> None:
             content = os.urandom(4 << 20)
             (both.source / f"f{number}").write_bytes(content)
             (both.target / f"f{number}").write_bytes(content)
+        both.beta.program = (sys.executable, "-m", "tests.fakes.slowly_seeding_agent")
         both.start()
 
         def is_caught() -> bool:
-            """It lasts for a moment: beta stands still in the middle of it, once it has told alpha."""
+            """It lasts for some seconds: beta stands still in the middle of it, once it has told alpha."""
             both.beta.stand_still()
             try:
                 eventually(lambda: all(is_seeding(agent) for agent in both.agents), 2)
@@ -201,14 +203,16 @@ def test_seeding() -> None:
                 return False
             return True
 
-        eventually(lambda: is_seeding(both.beta) and is_caught(), 90)
+        eventually(lambda: is_seeding(both.beta, copied=True) and is_caught(), 90)
         try:
-            must_be("seeding", both, is_state("seeding"), is_state("seeding"))
+            # A node that stands still for longer is taken for gone.
+            must_be("seeding", both, is_state("seeding"), is_state("seeding"), within=20)
         finally:
             both.beta.go_on()
 
 
-def is_seeding(agent: Agent) -> bool:
-    """Whether it published that it is."""
+def is_seeding(agent: Agent, *, copied: bool = False) -> bool:
+    """Whether it published that it is, and that something is ``copied``."""
     status = published(agent)
-    return status is not None and [] != [one for one in status["datasets"] if is_state("seeding")(one)]
+    found = [one for one in status["datasets"] if is_state("seeding")(one)] if status is not None else []
+    return any(not copied or (one["sync"] or {}).get("done_bytes") for one in found)

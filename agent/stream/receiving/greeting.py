@@ -46,7 +46,7 @@ class Greeting:
             self._catalog.begin_epoch(epoch, self._hello.reason)
         return None
 
-    def welcome(self, applied: CommitNumber, lacking: bool, asks_first: bool) -> Welcome:
+    def welcome(self, applied: CommitNumber, lacking: bool, asks_first: bool, *, patches: bool) -> Welcome:
         """What is here. ``applied``: to the standby, not yet judged; the others as in ``Welcome``."""
         newest = self._catalog.newest()
         durable = newest.number if newest else NOTHING
@@ -61,7 +61,7 @@ class Greeting:
             lacking=lacking,
             asks_first=asks_first,
             compact=True,
-            patches=True,
+            patches=patches,
             met=self._newest_epoch(),
             owed=self._catalog.owing,
             locator=self._locator(),

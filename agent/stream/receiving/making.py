@@ -82,6 +82,11 @@ class CommitMaker:
         #: Whether a commit may come on top of nothing, and end all that lives here: once, in an epoch that is newer.
         self.may_restart = False
 
+    @property
+    def takes_patches(self) -> bool:
+        """Whether a patch can be opened of whatever is here: what the tree alone has is read for its own object only."""
+        return not self._in_tree.at_work
+
     def opened(self, durable: CommitNumber) -> None:
         """The call begins, or begins again, at what is durable here."""
         self.may_restart = self._epoch > epoch_of(durable)

@@ -110,7 +110,9 @@ class Receiver:
             return (refusal,)
         self._catalog.withdraw()
         stale = greeting.meet()
-        welcome = greeting.welcome(self.board.position.applied, self.lacking, self.asks_first)
+        welcome = greeting.welcome(
+            self.board.position.applied, self.lacking, self.asks_first, patches=self._making.takes_patches
+        )
         self._making.opened(welcome.durable)
         self.board.durable(welcome.durable)
         return (welcome,) if stale is None else (welcome, stale)

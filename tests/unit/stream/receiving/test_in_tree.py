@@ -15,9 +15,11 @@ from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId, commit_number
 from agent.core.rows import encode_name, name_key, object_key
 from agent.store.catalog.catalog import Header
 from agent.store.vault.codec import pack_chunk
-from agent.stream.messages import Seal
+from agent.stream.messages import Hello, Seal, Welcome
 from agent.stream.receiving.making import CommitMaker, Incoming
 from agent.stream.receiving.presence import ChunksMissing, goes_on
+from agent.stream.receiving.receiver import Receiver
+from agent.stream.versions import SPOKEN
 from fakes.stream_fakes import EPOCH, Secondary, directory_row, file_row
 
 KEPT, CHANGED, GONE = map(ObjectId, (10, 11, 12))
@@ -116,3 +118,15 @@ def test_nothing_begins_anew_meanwhile(rig: Rig) -> None:
     rig.maker.may_restart = True
     with pytest.raises(TryAgain, match="it goes on by itself"):
         rig.maker.begin_if_new(Incoming(SECOND, NOTHING))
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_patches_are_taken_of_what_is_in_the_packs(tmp_path: Path, at_work: bool) -> None:
+    """While the tree alone has something each patch of that would end a call."""
+    made = Secondary(tmp_path / "beta")
+    tree = Tree(made)
+    tree.at_work = at_work
+    hello = Hello("alpha", "web", SPOKEN, EPOCH, NOTHING, b"n" * 32)
+    answers = Receiver(hello, replace(made.context, in_tree=tree), lacking=False, asks_first=False).open()
+    assert [not at_work] == [one.patches for one in answers if isinstance(one, Welcome)]
+    made.close()
