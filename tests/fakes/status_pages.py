@@ -107,7 +107,11 @@ def write(state: str, pages: dict[str, str]) -> None:
 
 
 def must_be(
-    state: str, both: Pair | DevicePair, alphas: Callable[[Json], bool], betas: Callable[[Json], bool], within: float = 90
+    state: str,
+    both: Pair | DevicePair,
+    alphas: Callable[[Json], bool],
+    betas: Callable[[Json], bool],
+    within: float = 90,
 ) -> None:
     """Both nodes come to say what stands in the document; a node that does not run says nothing."""
     tests = {both.alpha: alphas, both.beta: betas}
