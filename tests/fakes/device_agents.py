@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +13,7 @@ from agent.watch.blocks.choose import leftovers_removed
 from fakes.agents import UNBRAKED, Agent, Fleet, Shared
 from fakes.eventually import eventually
 from fakes.loop_device import attached, sparse
-from fakes.loop_image import run
+from fakes.loop_image import run, unmount
 from fakes.trees import remove_all
 
 #: A device is committed so often in tests, and nothing is started or stopped.
@@ -62,10 +61,6 @@ class DevicePair(Fleet):
         run("mount", str(device), str(where))
         return where
 
-    def unmount(self, where: Path) -> None:
-        """Unmount it; while its filesystem stands still for a commit it is busy."""
-        eventually(lambda: subprocess.run(("umount", str(where)), capture_output=True, check=False).returncode == 0)
-
 
 @contextmanager
 def device_pair(
@@ -99,6 +94,6 @@ def device_pair(
                         leftovers_removed(agent.state, ())
                 for where in base.glob("at-*"):
                     if os.path.ismount(where):
-                        run("umount", str(where))
+                        unmount(where)
     finally:
         remove_all(base)

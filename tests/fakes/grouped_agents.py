@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fakes.agents import UNBRAKED, Agent, Fleet, Shared
 from fakes.loop_device import attached, sparse
-from fakes.loop_image import MAKERS, mounted, run
+from fakes.loop_image import MAKERS, mounted, run, unmount
 from fakes.trees import remove_all
 
 GROUP = "shop"
@@ -130,7 +130,7 @@ def group_pair(kind: str, *, inside: bool = False) -> Iterator[GroupPair]:
             disk = base / "at-disk"
             disk.mkdir()
             run("mount", str(device), str(disk))
-            stack.callback(run, "umount", str(disk))
+            stack.callback(unmount, disk)
             (tree / "web").mkdir()
             made = GroupPair(base, kind, tree / "web", device, disk)
             stack.callback(_killed, made)

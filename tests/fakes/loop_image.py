@@ -22,6 +22,11 @@ def run(*words: str) -> str:
     return done.stdout
 
 
+def unmount(where: Path) -> None:
+    """Unmount; a filesystem that stands still for a commit, also of an agent that was killed just now, is busy for a moment."""
+    eventually(lambda: subprocess.run(("umount", str(where)), capture_output=True, check=False).returncode == 0)
+
+
 def make_image(image: Path, mebibytes: int) -> None:
     """An empty ext4 filesystem in a sparse file; its blocks are those of tmpfs, so that holes can be the same."""
     with image.open("wb") as file:

@@ -17,7 +17,7 @@ from fakes.background import Background
 from fakes.device_agents import DevicePair, device_pair
 from fakes.eventually import eventually
 from fakes.loop_device import needs_loops
-from fakes.loop_image import MAKERS, run
+from fakes.loop_image import MAKERS, run, unmount
 
 pytestmark = [needs_loops, pytest.mark.timeout(0 if int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) else 300)]
 
@@ -89,13 +89,5 @@ def test_writes_go_on(kind: str, seed: int) -> None:
                 eventually(lambda before=before: both.alpha.look("disk").get("commit") != before)  # type: ignore[misc]
         assert writer.longest < DEADLINE + BUSY
         both.alpha.wait(name="disk", within=90.0)
-        eventually(lambda: _unmounted(where))
+        unmount(where)
         both.equal()
-
-
-def _unmounted(where: Path) -> bool:
-    try:
-        run("umount", str(where))
-    except AssertionError:
-        return False
-    return True

@@ -24,7 +24,7 @@ from agent.store.catalog.catalog import CatalogReader
 from fakes.agents import UNBRAKED
 from fakes.device_agents import DevicePair, device_pair
 from fakes.loop_device import needs_loops
-from fakes.loop_image import MAKERS, run
+from fakes.loop_image import MAKERS, run, unmount
 
 pytestmark = needs_loops
 
@@ -118,7 +118,7 @@ def promoted(both: DevicePair, chosen: random.Random) -> None:
         threading.Event().wait(chosen.random() * 3)
         both.alpha.kill()
     # Its copies have the same name: none is mounted beside it.
-    run("umount", str(where))
+    unmount(where)
     both.beta.json("promote", "disk", "--force", "--yes", "--reason", "alpha died")
 
 

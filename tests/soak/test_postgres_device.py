@@ -16,7 +16,7 @@ from agent.operations.waiting import WaitRequest
 from fakes.device_agents import DevicePair, device_pair
 from fakes.eventually import eventually
 from fakes.loop_device import attached, needs_loops
-from fakes.loop_image import run
+from fakes.loop_image import run, unmount
 from fakes.postgres_server import Clerk, PostgresServer, needs_postgres
 
 pytestmark = [needs_loops, needs_postgres, pytest.mark.timeout(600)]
@@ -39,7 +39,7 @@ def test_what_was_confirmed_is_on_the_promoted_disk(number: int, seed: int) -> N
             where.mkdir()
             run("mount", device, str(where))
             found = _found(PostgresServer(where / "data", both.base / "promoted"))
-            both.unmount(where)
+            unmount(where)
     assert [] == [one for one in range(covered) if one not in found]
     print(f"round {number}: {covered:,} were covered, {len(found):,} are there")
 

@@ -14,7 +14,7 @@ import pytest
 from fakes.agents import UNBRAKED
 from fakes.device_agents import device_pair
 from fakes.loop_device import needs_loops
-from fakes.loop_image import run
+from fakes.loop_image import run, unmount
 from fakes.proxy import proxy
 
 #: The part's number is minutes.
@@ -71,7 +71,7 @@ def test_the_wire_carries_what_changed(seed: int) -> None:
         written = _scatter(where / "data", chance)
         both.alpha.wait(name="disk", within=300.0)
         carried = wire.carried - before
-        both.unmount(where)
+        unmount(where)
         both.equal()
     print(f"{written:,} pages of 4 KiB, {carried:,} bytes carried: {carried / (written * _PAGE):.2f} times")
     assert carried <= 1.5 * written * _PAGE

@@ -10,7 +10,7 @@ from fakes.agents import Agent
 from fakes.device_agents import DevicePair, device_pair
 from fakes.eventually import eventually
 from fakes.loop_device import needs_loops
-from fakes.loop_image import run
+from fakes.loop_image import run, unmount
 
 pytestmark = needs_loops
 
@@ -49,7 +49,7 @@ def test_a_promoted_image_mounts_clean_and_the_old_primary_rejoins_by_the_differ
         both.alpha.wait(name="disk", within=90.0)
         both.alpha.kill()
         (where / "never sent").write_bytes(b"lost" * 1000)
-        both.unmount(where)
+        unmount(where)
         done = both.beta.json("promote", "disk", "--yes", "--force", "--reason", "test")
         assert (done["role"], done["epoch"]) == ("primary", 2)
         _written(both.target, both.base / "promoted", "beta", b"beta" * 5000)
@@ -68,7 +68,7 @@ def test_switchover_and_back() -> None:
     """What was written at each side stands at the other after each turn."""
     with device_pair(block_standby=True) as both:
         where = _begun(both)
-        both.unmount(where)
+        unmount(where)
         both.alpha.wait(name="disk", within=90.0)
         for one, other in ((both.alpha, both.beta), (both.beta, both.alpha)):
             done = one.json("switchover", "disk", "--yes", timeout=200)
@@ -77,7 +77,7 @@ def test_switchover_and_back() -> None:
             device = both.target if other is both.beta else both.source
             at = both.mount(device)
             (at / f"by {other.name}").write_bytes(other.name.encode() * 3000)
-            both.unmount(at)
+            unmount(at)
             both.equal(other)
         assert both.beta.json("verify", "disk")["equal"]
 
@@ -86,7 +86,7 @@ def test_a_standby_that_is_rolled_back_stays_there_until_it_is_resumed() -> None
     """A kept moment of the device stands on the standby, and then the newest again."""
     with device_pair() as both:
         where = _begun(both)
-        both.unmount(where)
+        unmount(where)
         both.equal()
         before = both.target.read_bytes()
         taken = both.beta.json("generations", "take", "disk", "--label", "before")
@@ -103,7 +103,7 @@ def test_a_primary_that_is_rolled_back_stands_at_the_moment_on_both_sides() -> N
     """The mounted device is refused; unmounted it goes back, and its standby with it."""
     with device_pair() as both:
         where = _begun(both)
-        both.unmount(where)
+        unmount(where)
         both.equal()
         before = both.source.read_bytes()
         taken = both.beta.json("generations", "take", "disk", "--label", "before")
@@ -112,7 +112,7 @@ def test_a_primary_that_is_rolled_back_stands_at_the_moment_on_both_sides() -> N
         run("sync", "-f", str(where))
         refused = both.alpha.run("rollback", "disk", "--generation", taken["generation"], "--yes", "--json")
         assert (refused.returncode, str(where) in refused.stdout + refused.stderr) == (3, True)
-        both.unmount(where)
+        unmount(where)
         both.equal()
         done = both.alpha.json("rollback", "disk", "--generation", taken["generation"], "--yes", timeout=200)
         assert done["role"] == "primary"

@@ -10,7 +10,7 @@ import pytest
 from fakes.agents import UNBRAKED
 from fakes.device_agents import QUICK, device_pair
 from fakes.loop_device import needs_loops
-from fakes.loop_image import run
+from fakes.loop_image import run, unmount
 from fakes.proxy import proxy
 
 pytestmark = needs_loops
@@ -29,7 +29,7 @@ def test_a_mounted_filesystem_is_replicated_bit_for_bit(block: bool) -> None:
         for number in range(10):
             (where / f"f{number}").write_bytes(rng.randbytes(300_000))
             both.alpha.wait(name="disk", within=90.0)
-        both.unmount(where)
+        unmount(where)
         both.equal()
         status = both.beta.dataset("disk")
         assert ("device", "standby") == (status["kind"], status["role"])

@@ -9,7 +9,7 @@ from fakes.agents import UNBRAKED, Fleet, Shared, running
 from fakes.device_agents import QUICK
 from fakes.eventually import eventually
 from fakes.loop_device import needs_loops
-from fakes.loop_image import run
+from fakes.loop_image import run, unmount
 from fakes.written_disk import loop_of, partitions_of
 
 pytestmark = needs_loops
@@ -48,16 +48,8 @@ def test_partitions_of_one_disk_are_replicated_each_by_itself(tmpfs_dir: Path) -
                     raw.write(rng.randbytes(MIB))
                 alpha.wait(name="raw", within=90.0)
             finally:
-                eventually(lambda: _is_unmounted(where))
+                unmount(where)
             for name, part in zip(both.datasets, parts, strict=True):
                 alpha.wait(name=name, within=90.0)
                 standby = both.datasets[name].paths["beta"]
                 eventually(lambda standby=standby, part=part: standby.read_bytes() == Path(part).read_bytes())  # type: ignore[misc]
-
-
-def _is_unmounted(where: Path) -> bool:
-    try:
-        run("umount", str(where))
-    except AssertionError:
-        return False
-    return True
