@@ -13,6 +13,7 @@
     pruning          history that nobody needs any more
     sessions         what the pump drives, as Protocols: a session, its batch, who opens one
     tickets          what a barrier, a reconcile or a doubt waits for
+    outstanding      work that goes on, and what it left to other work
     outlet           the seam to stream: chunks and commits out, chunk references back in
     batch            catalog and local facts with one uncommitted batch laid over them
     open_tree        what every part of one opened root works with

@@ -14,7 +14,7 @@ from agent.capture.tickets import Awaited, Ticket
 from agent.core.clock import Clock
 from agent.core.ids import ObjectId
 from agent.watch.hint import Hint
-from agent.watch.settle import Settle
+from agent.watch.settle import GIVEN_BACK, Settle
 
 
 class Inbox(PumpRequests):
@@ -164,7 +164,7 @@ class Inbox(PumpRequests):
     def covers_anybody(self, session: Session) -> bool:
         """Whether somebody would be answered, or the doubt end, if the batch in hand were committed."""
         with self._condition:
-            self._return_again()
+            self._return_again(session)
             waiting = [*self._waiting, *((self._doubt,) if self._doubt is not None else ())]
             return True in [one.covered(self._settle, session.walks, session.outstanding) for one in waiting]
 
@@ -172,7 +172,7 @@ class Inbox(PumpRequests):
         """The tickets that the batch in hand covers, which wait no more; the doubt ends too, if the batch covers it."""
         with self._condition:
             self._is_asked = False
-            self._return_again()
+            self._return_again(session)
             done = [one for one in self._waiting if one.covered(self._settle, session.walks, session.outstanding)]
             self._waiting = [one for one in self._waiting if one not in done]
             if self._doubt is not None and self._doubt.covered(self._settle, session.walks, session.outstanding):
@@ -190,6 +190,8 @@ class Inbox(PumpRequests):
                 return
             self._condition.wait(longest if due is None else min(longest, max(due - now, 0.0)))
 
-    def _return_again(self) -> None:
+    def _return_again(self, session: Session) -> None:
         self._settle.returned(self._again, self._clock.monotonic())
         self._again.clear()
+        if self._settle.passed(GIVEN_BACK):
+            session.outstanding.looked_at()

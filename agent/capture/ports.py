@@ -9,7 +9,7 @@ from typing import Protocol
 from agent.capture.access.image import FrozenImage, ImageLimits, ImageReader
 from agent.capture.access.kept_moment import KeptMoment
 from agent.capture.outlet import Room
-from agent.capture.tickets import Outstanding
+from agent.capture.outstanding import Outstanding
 from agent.chunking.reader import Found
 from agent.core.clock import Clock
 from agent.core.commit import Changes
@@ -150,7 +150,8 @@ class Session(Protocol):
     - The batch may be committed at every step of :meth:`look`, and between any two calls.
     - Before a commit :meth:`settle_batch` is called, after it, or after the batch was forgotten, :meth:`batch_ended`.
     - Whatever must be looked at again is returned as hints, with the age of the hint that led there; work that goes on is among
-      ``walks`` (those of the whole root) or ``outstanding`` (all else) until what it found is in the batch, or was returned.
+      ``walks`` (those of the whole root) or ``outstanding`` (all else) until what it found is in the batch, and so is what it
+      returned, or left to other work.
     - ``hurry``: somebody waits for what changed, so nothing is put off."""
 
     hurry: bool

@@ -34,7 +34,7 @@ from agent.fs.snapshots.subvolume import CannotSnapshot, SnapshotFailed
 from agent.fs.thaw_guard import Freezing
 from agent.store.doubt import doubt_what_may_be_older
 from agent.watch.hint import Hint, Look
-from agent.watch.settle import Settle
+from agent.watch.settle import GIVEN_BACK, Settle
 
 #: Directories stay open so long, in seconds, after the last thing that happened.
 LET_GO = 10.0
@@ -264,13 +264,15 @@ class Pump(PumpThread):
             self._begin_doubt(session)
         batch = session.batch
         whole, before = True, batch.rows
-        for _ in self._steps(session, hint):
-            if batch.full:
-                self._by_event += batch.rows - before
-                before = 0
-                if not self._commit(session, drained=False):
-                    whole = False
-                    self._begin_doubt(session)
+        # What was given back belongs to what gave it back, and so does what it leads to.
+        with session.outstanding.on_behalf(session.outstanding.owing if hint.age == GIVEN_BACK else ()):
+            for _ in self._steps(session, hint):
+                if batch.full:
+                    self._by_event += batch.rows - before
+                    before = 0
+                    if not self._commit(session, drained=False):
+                        whole = False
+                        self._begin_doubt(session)
         self._by_event += max(0, batch.rows - before)
         return whole
 

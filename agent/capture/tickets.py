@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from agent.capture.outstanding import Outstanding
 from agent.core.commit import ORDINARY, Provenance
 from agent.core.errors import CalledOff, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
@@ -16,32 +17,6 @@ from agent.watch.hint import Passing
 from agent.watch.settle import Settle
 
 ResultT = TypeVar("ResultT")
-
-
-class Outstanding:
-    """Work that was begun and did not end, by rising serials. Belongs to the pump's thread."""
-
-    def __init__(self) -> None:
-        self.last = 0
-        self._active: set[int] = set()
-
-    def begin(self) -> int:
-        """A piece of work begins; its serial."""
-        self.last += 1
-        self._active.add(self.last)
-        return self.last
-
-    def end(self, serial: int) -> None:
-        """A piece of work ended, with everything it found in the batch or given back as hints."""
-        self._active.discard(serial)
-
-    def goes_on(self) -> bool:
-        """Whether anything does."""
-        return bool(self._active)
-
-    def passed(self, serial: int) -> bool:
-        """Whether nothing begun up to ``serial`` goes on."""
-        return not self._active or min(self._active) > serial
 
 
 class Ticket:

@@ -31,6 +31,8 @@ from agent.watch.waiting import SettlingHint
 
 #: PATH_MAX, with which a path of the system ends.
 LONGEST = 4096
+#: Of a hint that was not made by ``Settle.ready``: older than every mark.
+GIVEN_BACK = 0
 
 
 class Settle:
@@ -105,7 +107,7 @@ class Settle:
         """Hints that ``ready`` handed out and that could not be dealt with (a file changed while it was read).
 
         They wait for quiet again and keep their age, so a mark from before stays unpassed. A hint that was not made by
-        ``ready`` has age 0, which holds back every mark."""
+        ``ready`` has the age ``GIVEN_BACK``, which holds back every mark."""
         for hint in hints:
             self.added += 1
             self._take_in(hint, now, hint.age)

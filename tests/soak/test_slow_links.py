@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.store.catalog.catalog import CatalogReader
 from fakes.agents import UNBRAKED, Pair
 from fakes.changing import written_to
 from fakes.eventually import eventually
@@ -176,6 +177,20 @@ def look_at_a_burst(megabits: float, seconds: float, rng: random.Random, files: 
 def test_a_burst_is_told_truly(megabits: float, files: int, rng: random.Random) -> None:
     """State, lag, what is left and forecast are so, at each half second."""
     look_at_a_burst(megabits, 40, rng, files)
+
+
+@pytest.mark.parametrize("megabits", [20, 100])
+def test_a_wait_covers_all_of_a_burst(megabits: float, rng: random.Random) -> None:
+    """Files of a megabyte go from one queue to another while it becomes known how fast the link is: whoever waits for them, waits
+    for all of them."""
+    count = int(megabits / 2)
+    with running(megabits) as link:
+        burst(link, rng, count * 1_000_000, count)
+        link.both.alpha.wait("durable", within=120)
+        with CatalogReader.open(str(link.both.home(link.both.beta) / "catalog.db")) as reader:
+            newest = reader.newest()
+        assert newest is not None
+        assert (count + 1, count * 1_000_000 + 5) == (newest.entries, newest.bytes)
 
 
 @pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")

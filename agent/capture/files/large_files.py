@@ -64,6 +64,7 @@ class LargeReads:
         self._tokens = tokens
         self._trail = Trail(Purpose())
         self._run: Generator[None, None, None] | None = None
+        self._serials: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
         self._queue.release(math.inf if self.hurry else self._clock.monotonic())
@@ -102,14 +103,21 @@ class LargeReads:
         """Bytes read and bytes in all of the file in hand."""
         return (self._done, self._total) if self._run is not None else None
 
-    def turn(self) -> Saw:
-        """Read a slice of the file in hand, or begin the next; what was seen on the way."""
+    def begin_next(self) -> tuple[int, ...]:
+        """The serials of the work that the file in hand is, or the next one, which is in hand then; none when there is none."""
         if self._run is None:
             taken = self._queue.take()
             if taken is None:
-                return self._trail.saw()
+                return ()
             self._trail = Trail(Purpose())
-            self._run = self._file(*taken)
+            self._run, self._serials = self._file(*taken), taken[1]
+        return self._serials
+
+    def turn(self) -> Saw:
+        """Read a slice of the file in hand, or begin the next; what was seen on the way."""
+        self.begin_next()
+        if self._run is None:
+            return self._trail.saw()
         try:
             next(self._run)
         except StopIteration:

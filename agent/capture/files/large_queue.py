@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from agent.capture.batch import Name
-from agent.capture.tickets import Outstanding
+from agent.capture.outstanding import Outstanding
 from agent.core.ids import ObjectId
 
 
@@ -93,9 +93,15 @@ class LargeQueue:
             self._told.pop(name, None)
         elif name not in self._waiting and name not in self._later:
             self._told[name] = told
+        put_off = self._later.get(name)
+        waiting = self._asked if name == self._reading else put_off.serials if put_off else self._waiting.get(name, ())
+        for serial in waiting:
+            self._outstanding.join(serial)
+        if waiting:
+            return
         if name == self._reading:
-            self._asked = self._asked or (self._outstanding.begin(),)
-        elif name not in self._waiting and name not in self._later:
+            self._asked = (self._outstanding.begin(),)
+        else:
             self._put(name, (self._outstanding.begin(),), due, now)
 
     def told(self, name: Name) -> Told | None:

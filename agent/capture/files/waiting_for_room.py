@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from agent.capture.batch import Name
-from agent.capture.tickets import Outstanding
+from agent.capture.outstanding import Outstanding
 
 #: More do not wait: they go with their commit, however long that takes then.
 _MOST = 20_000
@@ -45,10 +45,13 @@ class Later:
 
     def add(self, name: Name, size: int, now: float) -> None:
         """Ask for one; it may wait already."""
-        if name not in self._entries:
-            self._entries[name] = _Entry(size, now, self._outstanding.begin())
-            self.bytes += size
-            self._tell()
+        waiting = self._entries.get(name)
+        if waiting is not None:
+            self._outstanding.join(waiting.serial)
+            return
+        self._entries[name] = _Entry(size, now, self._outstanding.begin())
+        self.bytes += size
+        self._tell()
 
     def waiting_names(self, most: int) -> list[tuple[Name, int]]:
         """The first of them, and how many bytes are new in each. From any thread."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from agent.capture.batch import Name
+from agent.capture.outstanding import Outstanding
 from agent.capture.ports import Settled, Turned
-from agent.capture.tickets import Outstanding
 from agent.capture.tree.moves import followed
 from agent.capture.tree.parts import TreeParts
 from agent.capture.tree.trail import Purpose, Saw, Steps, Trail
@@ -99,6 +99,8 @@ class Background:
     def _keep(self, saw: Saw) -> None:
         """What a look left to others: hints for the pump, and directories to be walked here."""
         self._again += saw.again
+        if saw.again:
+            self._parts.outstanding.gave_back()
         for id in saw.appeared:
             running = next((job.walk for job in self._jobs if job.kind is Kind.APPEARED and job.walk is not None), None)
             if running is not None:
@@ -166,7 +168,8 @@ class Background:
         try:
             while taken := parts.later.take():
                 name, since, serial = taken
-                self._look_at(name)
+                with parts.outstanding.on_behalf((serial,)):
+                    self._look_at(name)
                 self._batch.waited(since)
                 parts.later.done(serial)
                 if self._clock.monotonic() >= deadline or (room is not None and self._batch.bytes >= room.now):
@@ -186,10 +189,13 @@ class Background:
     def _take_turn(self) -> tuple[bool, Kind | None]:
         """A slice of a large file, or some steps of a job: whether what it found is owed to an event, and what ended."""
         job = self._next_job()
+        outstanding, large = self._parts.outstanding, self._parts.large
         if job is None:
-            self._keep(self._parts.large.turn())
+            with outstanding.on_behalf(large.begin_next()):
+                self._keep(large.turn())
             return True, None
-        ended = self._run(job)
+        with outstanding.on_behalf(() if job.kind is Kind.WHOLE else (job.serial,)):
+            ended = self._run(job)
         return job.kind in (Kind.APPEARED, Kind.DROP), job.kind if ended else None
 
     def _next_job(self) -> Job | None:
@@ -259,9 +265,11 @@ class Background:
     def settle_batch(self) -> Settled:
         """Make the batch one that can be committed. On exit nothing in it is nameless, and directories are as they are now; or it
         is to be forgotten, and what it was about looked at again."""
-        trail = Trail(Purpose())
-        is_right = self._settle(trail)
-        self._keep(trail.saw())
+        trail, outstanding = Trail(Purpose()), self._parts.outstanding
+        # Of whose work it is in the batch nobody knows any more.
+        with outstanding.on_behalf((outstanding.oldest(),)):
+            is_right = self._settle(trail)
+            self._keep(trail.saw())
         if is_right:
             self._look_at_touched()
         return Settled(is_right, self._given_back())

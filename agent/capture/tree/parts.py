@@ -15,8 +15,8 @@ from agent.capture.files.objects import Objects
 from agent.capture.files.waiting import Queues
 from agent.capture.files.waiting_for_room import Later
 from agent.capture.open_tree import OpenTree
+from agent.capture.outstanding import Outstanding
 from agent.capture.ports import CaptureContext, Send
-from agent.capture.tickets import Outstanding
 from agent.capture.tree.names import Looker
 from agent.capture.tree.walk import Walk, WalkManner
 from agent.chunking.stat_trust import Trust

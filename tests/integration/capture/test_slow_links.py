@@ -170,3 +170,25 @@ def test_what_a_known_file_grew_by_waits(made: Station, root: Path, rng: random.
     made.pump.barrier().wait(60)
     assert (0, 0) == (made.pump.facts().waits, made.pump.facts().ahead)
     assert [] == made.mirror()
+
+
+def test_a_barrier_waits_for_what_one_queue_leaves_to_another(made: Station, root: Path, rng: random.Random) -> None:
+    """Files are to be read in slices while little is known of the link; it turns out to be faster, and they wait for room among
+    the small ones. A barrier from before that covers them."""
+    made.synced()
+    slow(made, 0)
+    made.outlet.has.clear()
+    names = [b"f%d" % number for number in range(20)]
+    for name in names:
+        (root / os.fsdecode(name)).write_bytes(rng.randbytes(200 * KIB))
+    made.pump.hint([Hint(name, Look.ENTRY) for name in names])
+    wait_for(lambda: len(names) == made.pump.facts().large_waiting)
+    barrier = made.pump.barrier()
+    (root / "tiny").write_bytes(b"edited")
+    made.pump.hint([Hint(b"tiny", Look.ENTRY)])
+    wait_for(lambda: made.id_of(b"tiny") is not None)
+    made.outlet.link = Room(16 * MOMENT, 0)
+    made.outlet.has.set()
+    barrier.wait(60)
+    assert [] == [name for name in names if made.id_of(name) is None]
+    assert [] == made.mirror()

@@ -9,8 +9,9 @@ from typing import cast
 import pytest
 
 from agent.capture.inbox import Inbox
+from agent.capture.outstanding import Outstanding
 from agent.capture.ports import Session
-from agent.capture.tickets import Outstanding, Ticket
+from agent.capture.tickets import Ticket
 from agent.core.clock import ManualClock
 from agent.core.errors import CalledOff
 from agent.watch.hint import Hint, Look

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.capture.tickets import Awaited, Barrier, Outstanding, Ticket
+from agent.capture.outstanding import Outstanding
+from agent.capture.tickets import Awaited, Barrier, Ticket
 from agent.core.errors import TryAgain
 from agent.core.ids import CommitNumber
 from agent.watch.hint import Hint, Look

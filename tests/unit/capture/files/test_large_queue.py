@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from agent.capture.files.large_queue import LargeQueue
-from agent.capture.tickets import Outstanding
+from agent.capture.outstanding import Outstanding
 from agent.core.ids import ROOT
 
 

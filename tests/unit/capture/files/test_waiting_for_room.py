@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.capture.files.waiting_for_room import Later
-from agent.capture.tickets import Outstanding
+from agent.capture.outstanding import Outstanding
 from agent.core.ids import ObjectId
 
 DIRECTORY = ObjectId(1)
