@@ -46,7 +46,8 @@ def test_it_is_full_before_the_epoch_is_raised() -> None:
         done = both.beta.run("promote", "web", "--force", "--yes")
         assert (1, True) == (done.returncode, "No space left on device" in done.stderr), done.stderr
         assert "free space in the state directory" in done.stderr
-        look = both.beta.look()
+        # While it is opened again its epoch is not known.
+        look = eventually(lambda: (now := both.beta.look())["epoch"] and now)
         assert ("standby", 1, False) == (look["role"], look["epoch"], look["serving"])
         both.beta.told("promotion-failed", "No space left")
         # The operator's program is not run again each second.
