@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeAlias
 
 from agent.capture.outlet import ReadChunk, Room
@@ -54,6 +55,7 @@ class PeerQueue:
     ``bulk``: so many bytes may wait before bulk capture waits: a live burst must still fit behind them, and not wait long.
     ``slice``: content is taken in parts of about so many bytes, between which commits go out.
     ``moment``: bytes that the link carries in half a second, None on a fast one.
+    ``unsaid``: bytes that were taken and have not gone out, up to the end of the last commit among them.
     ``spool``: chunks go there instead, and rows nowhere: the sender reads them from the catalog."""
 
     def __init__(
@@ -64,6 +66,7 @@ class PeerQueue:
         wake: Callable[[], None],
         room: Callable[[], None],
         ahead: Callable[[], Mapping[int, int]],
+        unsaid: Callable[[], int],
         spool: Spool | None = None,
     ) -> None:
         self.peer = peer
@@ -78,12 +81,14 @@ class PeerQueue:
         self.wake = wake
         self._room = room
         self._ahead = ahead
+        self._unsaid = unsaid
         #: By token, bytes that were given before this queue was there, of content that no commit had then.
         self._missed = ahead()
         self._lock = threading.Lock()
         self._commits: deque[LiveCommit] = deque()
         self._contents: deque[LiveContent] = deque()
-        self._bytes = 0
+        #: Of all that waits, and of the commits alone.
+        self._bytes = self._commit_bytes = 0
         #: The newest token that was put, and the newest that :meth:`follows` says no of.
         self._last_token = self._whole_until = first_token - 1
 
@@ -91,6 +96,15 @@ class PeerQueue:
     def bytes(self) -> int:
         """Bytes that wait."""
         return self._bytes
+
+    @property
+    def before_a_commit(self) -> int:
+        """Bytes that have to go out before a commit that is put now can; content of a file that no commit names has not."""
+        with self._lock:
+            last = self._commits[-1].after if self._commits else -1
+            named = takewhile(lambda one: one.token <= last, self._contents)
+            waits = self._commit_bytes + sum(one.size for one in named)
+        return waits + self._unsaid()
 
     @property
     def missed(self) -> int:
@@ -132,6 +146,8 @@ class PeerQueue:
                 item = lane.popleft()
                 size += item.size
                 taken.append(item)
+                if isinstance(item, LiveCommit):
+                    self._commit_bytes -= item.size
             self._bytes -= size
         if taken:
             self._room()
@@ -178,6 +194,7 @@ class PeerQueue:
     def _append(self, item: LiveItem) -> None:
         if isinstance(item, LiveCommit):
             self._commits.append(item)
+            self._commit_bytes += item.size
         else:
             self._last_token = max(self._last_token, item.token)
             self._contents.extend(_sliced(item, self.slice))
@@ -187,7 +204,7 @@ class PeerQueue:
         self.overflowed = True
         self._commits.clear()
         self._contents.clear()
-        self._bytes = 0
+        self._bytes = self._commit_bytes = 0
 
 
 def _sliced(item: LiveContent, size: int) -> Iterator[LiveContent]:
@@ -234,14 +251,16 @@ class Feed:
         #: Rises whenever something that could not be read may be readable.
         self.looks = 0
 
-    def attach(self, peer: str, wake: Callable[[], None], spool: Spool | None = None) -> PeerQueue:
+    def attach(
+        self, peer: str, wake: Callable[[], None], unsaid: Callable[[], int], spool: Spool | None = None
+    ) -> PeerQueue:
         """A queue that gets everything given from now on; with ``spool``, chunks go there. ``wake`` is called after each item,
-        without locks; it must not block.
+        without locks; it must not block. ``unsaid``: see ``PeerQueue``; by any thread, without locks.
 
         A commit that was durable in the catalog before may still come; one that was not, will."""
         with self._condition:
             first = self._last_token + 1
-            queue = PeerQueue(peer, self._limit, first, wake, self._made_room, lambda: self._ahead, spool)
+            queue = PeerQueue(peer, self._limit, first, wake, self._made_room, lambda: self._ahead, unsaid, spool)
             self._queues.append(queue)
             return queue
 
@@ -268,8 +287,8 @@ class Feed:
         """See ``capture.outlet.Outlet``."""
         with self._condition:
             streaming = [queue for queue in self._queues if queue.streaming]
-        slow = [Room(queue.moment, queue.moment - queue.bytes) for queue in streaming if queue.moment is not None]
-        return min(slow, default=None)
+        slow = [(queue.moment, queue) for queue in streaming if queue.moment is not None]
+        return min((Room(moment, moment - queue.before_a_commit) for moment, queue in slow), default=None)
 
     def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         """See ``capture.outlet.Outlet``."""

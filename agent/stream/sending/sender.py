@@ -12,7 +12,7 @@ A peer that does not follow is ``behind`` in whichever of these it is in, until 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,7 +30,7 @@ from agent.stream.position import PositionBoard
 from agent.stream.sending import live
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.catchup import Catchup
-from agent.stream.sending.feed import Feed, LiveCommit, LiveContent, PeerQueue
+from agent.stream.sending.feed import Feed, LiveCommit, LiveContent, LiveItem, PeerQueue
 from agent.stream.sending.owed_by_peer import OwedContent, Told
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.round import Round, RoundContext, rest_fruitless
@@ -52,6 +52,23 @@ class CallPhase(StrEnum):
     BEHIND = "behind"
     STREAMING = "streaming"
     ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Bytes taken from the queue last, as far as they must go out; of these, up to the end of the last commit; and what had been
+    given to the call before."""
+
+    size: int = 0
+    commits: int = 0
+    given: int = 0
+
+    @classmethod
+    def of(cls, items: Sequence[LiveItem], had: set[bytes], given: int) -> _Taken:
+        """Of ``items``, of which the peer has these chunks."""
+        sizes = [item.size - live.size_of_chunks((item,), had) for item in items]
+        last = max((at for at, item in enumerate(items) if isinstance(item, LiveCommit)), default=-1)
+        return cls(sum(sizes), sum(sizes[: last + 1]), given)
 
 
 class PeerBarriers(Protocol):
@@ -113,8 +130,7 @@ class Sender:
         self._spool: Spool | None = None
         self._queue: PeerQueue | None = None
         self._now: CommitNumber | None = None
-        #: Bytes taken from the queue last, as far as they must go out, and what had been given to the call before.
-        self._taken = (0, 0)
+        self._taken = _Taken()
         self._telling = threading.Lock()
         self._footing: Footing | None = None
         self._mends = self._asks_first = self._compact = self._doubted = False
@@ -131,9 +147,14 @@ class Sender:
             return None if todo is None else self.talk.under_way.left_raw + current.unsaid + todo + later + missed
         if self.phase is not CallPhase.STREAMING:
             return None
-        size, given = self._taken
-        taken = max(0, size - (self.talk.under_way.given_raw - given))
+        last = self._taken
+        taken = max(0, last.size - (self.talk.under_way.given_raw - last.given))
         return self.talk.under_way.left_raw + taken + (queue.bytes + queue.missed if queue is not None else 0)
+
+    def _unsaid(self) -> int:
+        """See ``PeerQueue``."""
+        taken = self._taken
+        return max(0, taken.commits - (self.talk.under_way.given_raw - taken.given))
 
     @property
     def is_fruitless(self) -> bool:
@@ -253,7 +274,7 @@ class Sender:
         """Serve one queue until it overflows or the call is closing; returns from where the peer is to be brought on then."""
         if self._rounds.by_spool:
             return (yield from self._spooled(footing, source))
-        queue = self._queue = self._feed.attach(self._peer, self.talk.wake)
+        queue = self._queue = self._feed.attach(self._peer, self.talk.wake, self._unsaid)
         try:
             if self.talk.over:
                 raise Ended
@@ -314,7 +335,7 @@ class Sender:
             return footing
         with closing(self._open_spool()) as spool:
             self._spool = spool
-            queue = self._queue = self._feed.attach(self._peer, self.talk.wake, spool)
+            queue = self._queue = self._feed.attach(self._peer, self.talk.wake, self._unsaid, spool)
             one = SpooledRound(self._context(source, queue), footing, spool)
             self._begins(one)
             try:
@@ -366,10 +387,10 @@ class Sender:
                 if any(isinstance(item, LiveCommit) and item.commit.number > base for item in items):
                     return base
                 continue
-            size, given = sum(item.size for item in items), self.talk.under_way.given_raw
-            self._taken = size, given
+            given = self.talk.under_way.given_raw
+            self._taken = _Taken.of(items, set(), given)
             had = yield from live.ask_for_missing(self.talk, load, items)
-            self._taken = size - live.size_of_chunks(items, had), given
+            self._taken = _Taken.of(items, had, given)
             fits = True
             for item in items:
                 if isinstance(item, LiveCommit) and fits and item.commit.number > base:
@@ -382,6 +403,6 @@ class Sender:
                 patches = fits and isinstance(item, LiveContent) and queue.follows(item.token) and self._patches
                 yield from live.put_chunks(self.talk, load, item, had, patches)
             yield from self.talk.say(load.take())
-            self._taken = (0, 0)
+            self._taken = _Taken()
             if not fits:
                 return base

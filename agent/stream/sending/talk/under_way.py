@@ -7,7 +7,7 @@ from collections import deque
 from agent.core.ids import NOTHING
 from agent.stream.messages import BATCH_TARGET, CREDIT, Batch, Seal, bad
 from agent.stream.sending.talk import effort
-from agent.stream.sending.talk.window import BULK_SECONDS, MOST_SECONDS, InFlight
+from agent.stream.sending.talk.window import BULK_SECONDS, InFlight
 
 _CREDIT_MIN = 2 << 20
 
@@ -75,7 +75,7 @@ class UnderWay:
     def may_go(self, size: int) -> bool:
         """Whether a batch of ``size`` bytes may be under way too: the peer has memory for it, and the link is not busy for longer
         than it should be. One may always be, however large."""
-        most = min(self._credit, self._window.bytes(MOST_SECONDS))
+        most = min(self._credit, self._window.most())
         return not self.size or self.size + size <= most
 
     def saying(self, raw: int) -> None:

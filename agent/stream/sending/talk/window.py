@@ -24,17 +24,20 @@ _MESSAGE_SECONDS, _MESSAGE_LEAST = 0.25, 16 << 10
 #: Bytes a second from which on all that goes with one commit is there within a second; and bytes that are a moment's until a
 #: rate was measured.
 _FAST, _UNKNOWN = 16 << 20, 256 << 10
+_BELIEVED = 2.0
 #: So much of what may be under way must have been, for the link to be what was waited for.
 _BACKLOG_SHARE = 0.5
 
 
 class _Sent(NamedTuple):
-    """A batch under way: the count of bytes with it; how much was worked off when it went, and when that was."""
+    """A batch under way: the count of bytes with it; how much was worked off when it went, and when that was; whether it was enough
+    for the link to be what is waited for, and about as much as could be."""
 
     total: int
     done: int
     done_at: float
     backlog: bool
+    full: bool
 
 
 class InFlight:
@@ -48,19 +51,25 @@ class InFlight:
         self._under_way: deque[_Sent] = deque()
         self._done = 0
         self._done_at = 0.0
+        #: Seconds for which about as much was under way as could be.
+        self._seen = 0.0
 
     def sent(self, now: float, total: int) -> None:
         """A batch goes out; ``total``: bytes sent so far, with it."""
         if not self._under_way:
             self._done_at = now
-        backlog = total - self._done >= _BACKLOG_SHARE * self.bytes(BULK_SECONDS)
-        self._under_way.append(_Sent(total, self._done, self._done_at, backlog))
+        size = total - self._done
+        backlog = size >= _BACKLOG_SHARE * self.bytes(BULK_SECONDS)
+        full = size >= _BACKLOG_SHARE * min(self.bytes(BULK_SECONDS), self.most())
+        self._under_way.append(_Sent(total, self._done, self._done_at, backlog, full))
 
     def worked_off(self, now: float, total: int) -> None:
         """The peer says that it has worked off ``total`` bytes."""
         last: _Sent | None = None
         while self._under_way and self._under_way[0].total <= total:
             last = self._under_way.popleft()
+        if last is not None and last.full:
+            self._seen += now - self._done_at
         self._done, self._done_at = total, now
         if last is None or now <= last.done_at:
             return
@@ -75,6 +84,11 @@ class InFlight:
     def bytes(self, seconds: float) -> int:
         """What may be under way for so many seconds of the link; the least until its rate is known: it grows with each answer."""
         return max(LEAST, int(self.rate * seconds))
+
+    def most(self) -> int:
+        """All that may be under way: a rate is believed for twice as long as it was seen, as the first bytes over a slow link often
+        go at once."""
+        return max(LEAST, int(self.rate * min(MOST_SECONDS, _BELIEVED * self._seen)))
 
     def moment(self) -> int | None:
         """What the link carries in half a second, None where that is so much that nobody need care; little until it is known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from agent.capture.outlet import ReadChunk
+from agent.capture.outlet import ReadChunk, Room
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.store.spool import Spool
@@ -28,10 +28,15 @@ def nothing() -> None:
     """Nobody to wake."""
 
 
+def none() -> int:
+    """Nothing that was taken has not gone out."""
+    return 0
+
+
 def test_every_peer_gets_everything() -> None:
     """Two queues, the same items, each taken by itself."""
     feed = Feed()
-    one, two = feed.attach("one", nothing), feed.attach("two", nothing)
+    one, two = feed.attach("one", nothing, none), feed.attach("two", nothing, none)
     give(feed, 10)
     assert [1, 0, 1] == [len(one.take(100)), len(one.take(100)), len(two.take(100))]
 
@@ -39,7 +44,7 @@ def test_every_peer_gets_everything() -> None:
 def test_overflow_detaches() -> None:
     """Who cannot follow loses the queue and is told; the others stay."""
     feed = Feed(limit=100)
-    slow, quick = feed.attach("slow", nothing), feed.attach("quick", nothing)
+    slow, quick = feed.attach("slow", nothing, none), feed.attach("quick", nothing, none)
     for _ in range(3):
         give(feed, 40)
         quick.take(100)
@@ -51,7 +56,7 @@ def test_overflow_detaches() -> None:
 def test_one_item_larger_than_the_queue() -> None:
     """It passes when the queue is empty."""
     feed = Feed(limit=100)
-    queue = feed.attach("one", nothing)
+    queue = feed.attach("one", nothing, none)
     give(feed, 1000)
     assert 1 == len(queue.take(1))
 
@@ -59,12 +64,12 @@ def test_one_item_larger_than_the_queue() -> None:
 def test_room() -> None:
     """Only streaming peers are waited for, and one with room is enough."""
     feed = Feed(limit=100)
-    queue = feed.attach("one", nothing)
+    queue = feed.attach("one", nothing, none)
     give(feed, 80)
     assert feed.has_room(0)
     queue.streaming = True
     assert not feed.has_room(0)
-    other = feed.attach("other", nothing)
+    other = feed.attach("other", nothing, none)
     other.streaming = True
     assert feed.has_room(0)
 
@@ -74,10 +79,10 @@ def test_nobody_waits_for_other_hours() -> None:
     closed = {"night"}
     feed = Feed(limit=100, stands_still=closed.__contains__)
     for name in ("night", "day"):
-        feed.attach(name, nothing).streaming = name == "night"
+        feed.attach(name, nothing, none).streaming = name == "night"
     give(feed, 80)
     assert feed.has_room(0)
-    feed.attach("more", nothing).streaming = True
+    feed.attach("more", nothing, none).streaming = True
     assert feed.has_room(0)
     give(feed, 80)
     assert not feed.has_room(0)
@@ -88,7 +93,7 @@ def test_nobody_waits_for_other_hours() -> None:
 def test_room_is_waited_for() -> None:
     """Taking wakes who waits for room."""
     feed = Feed(limit=100)
-    queue = feed.attach("one", nothing)
+    queue = feed.attach("one", nothing, none)
     queue.streaming = True
     give(feed, 80)
     result: list[bool] = []
@@ -102,9 +107,9 @@ def test_room_is_waited_for() -> None:
 def test_content_that_began_before_is_not_covered() -> None:
     """A file whose first slices were given before the peer came is named with its commit."""
     feed = Feed()
-    feed.attach("early", nothing)
+    feed.attach("early", nothing, none)
     feed.content(1, [chunk(1)])
-    queue = feed.attach("late", nothing)
+    queue = feed.attach("late", nothing, none)
     feed.content(1, [chunk(1)])
     feed.content(2, [chunk(1)])
     give(feed, 1, ((1, ObjectId(11)), (2, ObjectId(12))))
@@ -115,7 +120,7 @@ def test_content_that_began_before_is_not_covered() -> None:
 def test_a_small_commit_passes_large_content() -> None:
     """Content that a commit does not name waits for it; what it names goes before it, and commits keep their order."""
     feed = Feed()
-    queue = feed.attach("one", nothing)
+    queue = feed.attach("one", nothing, none)
     feed.content(1, [chunk(50)])
     feed.content(1, [chunk(51)])
     give(feed, 1)
@@ -132,7 +137,7 @@ def test_a_queue_that_spills_holds_nothing(tmp_path: Path) -> None:
     """Chunks are in the spool, rows nowhere; once that is full, the queue has ended, and so has what it took."""
     feed = Feed()
     spool = Spool.open(str(tmp_path), limit=100)
-    queue = feed.attach("one", nothing, spool)
+    queue = feed.attach("one", nothing, none, spool)
     give(feed, 60)
     assert (False, 0, 60) == (bool(queue), queue.bytes, spool.size)
     feed.content(1, [ReadChunk(b"m" * 32, 0, bytes(60), True)])
@@ -144,7 +149,7 @@ def test_a_queue_that_spills_holds_nothing(tmp_path: Path) -> None:
 def test_a_queue_that_was_given_up() -> None:
     """It lets go of what waits, and takes no more."""
     feed = Feed()
-    queue = feed.attach("one", nothing)
+    queue = feed.attach("one", nothing, none)
     give(feed, 10)
     queue.give_up()
     give(feed, 10)
@@ -156,13 +161,13 @@ def test_nobody_is_attached() -> None:
     """Nothing is kept for peers that are away."""
     feed = Feed()
     give(feed, 10)
-    assert not feed.attach("one", nothing)
+    assert not feed.attach("one", nothing, none)
 
 
 def test_content_is_taken_in_parts_that_fit_the_link() -> None:
     """Between two of them a commit goes out; nothing is lost, and the order stays."""
     feed = Feed()
-    queue = feed.attach("one", nothing)
+    queue = feed.attach("one", nothing, none)
     queue.slice = 20
     chunks = [ReadChunk(bytes([at]) * 32, 0, bytes(10), True) for at in range(7)]
     feed.content(1, chunks, is_new=True)
@@ -181,7 +186,7 @@ def test_what_was_given_before_a_queue_was_there() -> None:
     feed.content(0, [chunk(10)])
     feed.content(1, [chunk(20)])
     feed.content(1, [chunk(30)])
-    queue = feed.attach("one", nothing)
+    queue = feed.attach("one", nothing, none)
     feed.content(1, [chunk(5)])
     assert (60, 5) == (queue.missed, queue.bytes)
     give(feed, 7)
@@ -197,10 +202,31 @@ def test_what_was_put_before_a_peer_passed_over_follows_nothing() -> None:
     """Nor does the rest of a file of which a part was put then; nor what began before the queue."""
     feed = Feed()
     feed.content(1, [chunk(10)])
-    queue = feed.attach("one", nothing)
+    queue = feed.attach("one", nothing, none)
     assert [False, True] == [queue.follows(token) for token in (1, 2)]
     feed.content(2, [chunk(10)])
     queue.passed_over()
     feed.content(2, [chunk(10)])
     feed.content(3, [chunk(10)])
     assert [False, True] == [queue.follows(token) for token in (2, 3)]
+
+
+def test_the_room_of_a_slow_link_is_before_the_next_commit() -> None:
+    """Commits that wait, what they name, and what was taken and has not gone out take of it; content that they pass does not."""
+    unsaid = [0]
+    feed = Feed()
+    queue = feed.attach("one", nothing, lambda: unsaid[0])
+    queue.streaming = True
+    assert feed.room() is None, "it is not known how slow"
+    queue.moment = 100
+    feed.content(1, [chunk(500)])
+    assert Room(100, 100) == feed.room()
+    give(feed, 7)
+    unsaid[0] = 20
+    assert Room(100, 73) == feed.room()
+    give(feed, 3, ((1, ObjectId(11)),))
+    assert Room(100, 100 - 510 - 20) == feed.room()
+    assert [7] == [item.size for item in queue.take(1)]
+    assert Room(100, 100 - 503 - 20) == feed.room()
+    assert 2 == len(queue.take(1000))
+    assert Room(100, 80) == feed.room()

@@ -23,7 +23,7 @@ class Simulated:
 
     def send(self, size: int) -> float:
         """A batch goes out, once it may; for how long the link is busy then, in seconds."""
-        while self._answers and self._sent + size - self._done > self.window.bytes(MOST_SECONDS):
+        while self._answers and self._sent + size - self._done > self.window.most():
             self.answer()
         self._sent += size
         self.window.sent(self.now, self._sent)
@@ -67,6 +67,22 @@ def test_what_is_under_way_takes_two_seconds_at_most(rate: float) -> None:
     link.rate /= 10
     link.bulk(30)
     assert link.bulk(30) <= MOST_SECONDS * 1.2 + LEAST / link.rate
+
+
+def test_first_bytes_that_go_at_once_do_not_make_a_slow_link_fast() -> None:
+    """The kernel's bucket lets 16 KiB through at once: what is under way a second later is there within two all the same."""
+    link = Simulated(1e9, 0.05)
+    link.send(16 << 10)
+    link.rate = 125e3
+    assert link.bulk(1) <= 1 + LEAST / link.rate
+    assert link.bulk(20) <= MOST_SECONDS * 1.1 + LEAST / link.rate
+
+
+def test_a_fast_link_is_filled_within_a_second() -> None:
+    """However far it is."""
+    link = Simulated(100e6, 0.1)
+    link.bulk(1)
+    assert link.window.most() >= 100e6 * 0.5
 
 
 def test_small_changes_say_nothing_of_a_fast_link() -> None:
