@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeAlias
@@ -17,7 +17,6 @@ from agent.core.ids import ObjectId
 from agent.store.spool import Spool
 
 QUEUE_BYTES = 64 << 20
-_SLICE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,6 @@ class PeerQueue:
     ``overflowed``: the peer could not follow; the queue is empty and detached, and the peer must catch up.
     ``streaming``: set by the sender once the peer has caught up; only then does bulk capture wait for it.
     ``bulk``: so many bytes may wait before bulk capture waits: a live burst must still fit behind them, and not wait long.
-    ``slice``: content is taken in parts of about so many bytes, between which commits go out.
     ``moment``: bytes that the link carries in half a second, None on a fast one.
     ``unsaid``: bytes that were taken and have not gone out, up to the end of the last commit among them.
     ``spool``: chunks go there instead, and rows nowhere: the sender reads them from the catalog."""
@@ -73,7 +71,6 @@ class PeerQueue:
         self.overflowed = False
         self.streaming = False
         self.bulk = self.bulk_most = limit // 2
-        self.slice = _SLICE
         self.moment: int | None = None
         self._spool = spool
         self._limit = limit
@@ -138,16 +135,20 @@ class PeerQueue:
 
     def take(self, limit: int) -> list[LiveItem]:
         """The next items, about ``limit`` bytes and at least one if any; never blocks. Commits come in order, and before content
-        that they do not name: a small edit does not wait for a large file."""
+        that they do not name: a small edit does not wait for a large file, but for a part of about ``limit``."""
         taken: list[LiveItem] = []
         size = 0
         with self._lock:
             while (lane := self._next()) and (not taken or size + lane[0].size <= limit):
                 item = lane.popleft()
-                size += item.size
-                taken.append(item)
                 if isinstance(item, LiveCommit):
                     self._commit_bytes -= item.size
+                else:
+                    item, rest = _parted(item, limit)
+                    if rest is not None:
+                        self._contents.appendleft(rest)
+                size += item.size
+                taken.append(item)
             self._bytes -= size
         if taken:
             self._room()
@@ -197,7 +198,7 @@ class PeerQueue:
             self._commit_bytes += item.size
         else:
             self._last_token = max(self._last_token, item.token)
-            self._contents.extend(_sliced(item, self.slice))
+            self._contents.append(item)
         self._bytes += item.size
 
     def _end(self) -> None:
@@ -207,21 +208,17 @@ class PeerQueue:
         self._bytes = self._commit_bytes = 0
 
 
-def _sliced(item: LiveContent, size: int) -> Iterator[LiveContent]:
-    """The same content in parts of about ``size`` bytes."""
-    if item.size <= size or len(item.chunks) == 1:
-        yield item
-        return
-    part: list[ReadChunk] = []
+def _parted(item: LiveContent, size: int) -> tuple[LiveContent, LiveContent | None]:
+    """About ``size`` bytes of it, a chunk at least, and the rest."""
     held = 0
-    for chunk in item.chunks:
-        part.append(chunk)
+    for at, chunk in enumerate(item.chunks, 1):
         held += len(chunk.data)
-        if held >= size:
-            yield LiveContent(item.token, part, held, item.is_new)
-            part, held = [], 0
-    if part:
-        yield LiveContent(item.token, part, held, item.is_new)
+        if held >= size and at < len(item.chunks):
+            return (
+                LiveContent(item.token, item.chunks[:at], held, item.is_new),
+                LiveContent(item.token, item.chunks[at:], item.size - held, item.is_new),
+            )
+    return item, None
 
 
 def _kept(spool: Spool, item: LiveItem) -> bool:

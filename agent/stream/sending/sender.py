@@ -303,7 +303,6 @@ class Sender:
     def _may_speak(self, queue: PeerQueue) -> bool:
         """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
         queue.bulk = min(queue.bulk_most, self.talk.under_way.bulk_credit)
-        queue.slice = queue.bulk
         queue.moment = self.talk.under_way.moment
         return queue.has_commit or (bool(queue) and self.talk.under_way.size <= self.talk.under_way.bulk_credit)
 

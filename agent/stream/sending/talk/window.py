@@ -20,18 +20,19 @@ LEAST = 64 << 10
 #: waits for is the first.
 BULK_SECONDS, MOST_SECONDS = 0.5, 2.0
 #: One message, in seconds of the link and in bytes at least: what a small edit waits for even if it goes next.
-_MESSAGE_SECONDS, _MESSAGE_LEAST = 0.25, 16 << 10
+_MESSAGE_SECONDS, _MESSAGE_LEAST = 0.125, 16 << 10
 #: Bytes a second from which on all that goes with one commit is there within a second; and bytes that are a moment's until a
 #: rate was measured.
 _FAST, _UNKNOWN = 16 << 20, 256 << 10
+#: For how many times as long as a rate was seen it is believed.
 _BELIEVED = 2.0
 #: So much of what may be under way must have been, for the link to be what was waited for.
 _BACKLOG_SHARE = 0.5
 
 
 class _Sent(NamedTuple):
-    """A batch under way: the count of bytes with it; how much was worked off when it went, and when that was; whether it was enough
-    for the link to be what is waited for, and about as much as could be."""
+    """A batch under way: the count of bytes with it; how much was worked off when it went, and when that was; whether that much
+    is enough for the link to be what is waited for, and whether about as much as may be."""
 
     total: int
     done: int
@@ -64,7 +65,9 @@ class InFlight:
         self._under_way.append(_Sent(total, self._done, self._done_at, backlog, full))
 
     def worked_off(self, now: float, total: int) -> None:
-        """The peer says that it has worked off ``total`` bytes."""
+        """The peer says that it has worked off ``total`` bytes. When it has reached that is known by when it said so first."""
+        if total == self._done:
+            return
         last: _Sent | None = None
         while self._under_way and self._under_way[0].total <= total:
             last = self._under_way.popleft()
@@ -86,7 +89,7 @@ class InFlight:
         return max(LEAST, int(self.rate * seconds))
 
     def most(self) -> int:
-        """All that may be under way: a rate is believed for twice as long as it was seen, as the first bytes over a slow link often
+        """All that may be under way. A rate is believed for twice as long as it was seen: the first bytes over a slow link often
         go at once."""
         return max(LEAST, int(self.rate * min(MOST_SECONDS, _BELIEVED * self._seen)))
 

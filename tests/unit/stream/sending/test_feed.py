@@ -168,12 +168,11 @@ def test_content_is_taken_in_parts_that_fit_the_link() -> None:
     """Between two of them a commit goes out; nothing is lost, and the order stays."""
     feed = Feed()
     queue = feed.attach("one", nothing, none)
-    queue.slice = 20
     chunks = [ReadChunk(bytes([at]) * 32, 0, bytes(10), True) for at in range(7)]
     feed.content(1, chunks, is_new=True)
-    first = queue.take(1)
+    first = queue.take(20)
     give(feed, 5)
-    taken = [first, *(queue.take(1) for _ in range(4))]
+    taken = [first, *(queue.take(limit) for limit in (5, 15, 20, 20))]
     assert [[20], [5], [20], [20], [10]] == [[item.size for item in items] for items in taken]
     assert chunks == [
         chunk for items in taken for item in items if isinstance(item, LiveContent) for chunk in item.chunks

@@ -78,6 +78,17 @@ def test_first_bytes_that_go_at_once_do_not_make_a_slow_link_fast() -> None:
     assert link.bulk(20) <= MOST_SECONDS * 1.1 + LEAST / link.rate
 
 
+def test_who_says_the_same_again_makes_no_link_fast() -> None:
+    """What goes out after that waits behind what went before: the time of both counts."""
+    window = InFlight()
+    window.sent(0.0, 100_000)
+    window.worked_off(0.9, 0)
+    window.sent(0.9, 100_006)
+    window.worked_off(1.0, 100_000)
+    window.worked_off(1.0, 100_006)
+    assert pytest.approx(100_000, rel=0.01) == window.rate
+
+
 def test_a_fast_link_is_filled_within_a_second() -> None:
     """However far it is."""
     link = Simulated(100e6, 0.1)
