@@ -109,7 +109,9 @@ class Inbox(PumpRequests):
     def ready(self, most: int) -> tuple[list[Hint], bool]:
         """Hints to be looked at now; and whether anybody waits for what changed."""
         with self._condition:
-            return self._settle.ready(self._clock.monotonic(), most), bool(self._waiting) or self._doubt is not None
+            now = self._clock.monotonic()
+            self._give_again(now)
+            return self._settle.ready(now, most), bool(self._waiting) or self._doubt is not None
 
     def take_all(self) -> list[Hint]:
         """Every hint that waits, however young."""
@@ -123,7 +125,7 @@ class Inbox(PumpRequests):
             self._settle.returned(hints, self._clock.monotonic())
 
     def look_again(self, hints: Sequence[Hint]) -> None:
-        """Looks gave these back; they go to settle before anybody is told anything."""
+        """Looks gave these back; they go to settle before hints are taken from there, or anybody is told anything."""
         self._again += hints
 
     def begin_doubt(self, walk: int) -> None:
@@ -190,8 +192,12 @@ class Inbox(PumpRequests):
                 return
             self._condition.wait(longest if due is None else min(longest, max(due - now, 0.0)))
 
+    def _give_again(self, now: float) -> None:
+        if self._again:
+            self._settle.returned(self._again, now)
+            self._again.clear()
+
     def _return_again(self, session: Session) -> None:
-        self._settle.returned(self._again, self._clock.monotonic())
-        self._again.clear()
+        self._give_again(self._clock.monotonic())
         if self._settle.passed(GIVEN_BACK):
             session.outstanding.looked_at()

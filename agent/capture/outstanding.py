@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 #: Of work that is older than all.
 _OLDEST = 0
@@ -21,7 +22,7 @@ _OLDEST = 0
 class _Work:
     """``of``: the serials of the work that left it; ``left``: how much that it left has not ended; ``ended``: it did itself."""
 
-    of: tuple[int, ...]
+    of: list[int]
     left: int = 0
     ended: bool = False
 
@@ -32,15 +33,20 @@ class Outstanding:
 
     def __init__(self) -> None:
         self.last = 0
+        #: Somebody waits for work up to this serial.
+        self.awaited = 0
         self._active: dict[int, _Work] = {}
         self._of: tuple[int, ...] = ()
-        #: What gave hints back that may not have been looked at yet.
-        self._owing: set[int] = set()
+        #: Work that goes on although it has a part that is older: as which serial it is waited for.
+        self._older: dict[int, int] = {}
+        #: Hints that were given back and may not have been looked at yet, as work of their own, a part of all that gave them
+        #: back: so a look at one costs the same however many these are; and who they are.
+        self._returned: dict[int, set[int]] = {}
 
     def begin(self) -> int:
         """A piece of work begins; its serial."""
         self.last += 1
-        self._active[self.last] = _Work(self._of)
+        self._active[self.last] = _Work(list(self._of))
         self._hold(self._of)
         return self.last
 
@@ -49,8 +55,14 @@ class Outstanding:
         work = self._active.get(serial)
         if work is None:
             return
-        # What is itself a part of the other never waits for it.
-        new = tuple(one for one in self._of if one not in work.of and not self._is_part(one, serial))
+        new = []
+        for one in self._of:
+            # What is itself a part of the other never waits for it; but whoever waits for the one does.
+            if self._is_part(one, serial):
+                if one != serial:
+                    self._counts_as(serial, self._oldest_of(one))
+            elif one not in work.of:
+                new.append(one)
         work.of += new
         self._hold(new)
 
@@ -63,7 +75,7 @@ class Outstanding:
 
     def oldest(self) -> int:
         """The serial of work that is older than all, and has ended: everybody waits for what it leaves."""
-        self._active.setdefault(_OLDEST, _Work((), ended=True))
+        self._active.setdefault(_OLDEST, _Work([], ended=True))
         return _OLDEST
 
     @contextmanager
@@ -80,41 +92,80 @@ class Outstanding:
 
     def gave_back(self) -> None:
         """What goes on in this block gave hints back."""
-        new = [serial for serial in self._of if serial not in self._owing]
+        new = [one for one in self._of if not any(one in givers for givers in self._returned.values())]
+        if not new:
+            return
+        newest = next(reversed(self._returned), None)
+        if newest is None or any(self._is_part(one, newest) for one in new):
+            self.last += 1
+            newest = self.last
+            self._active[newest], self._returned[newest] = _Work([]), set()
+        self._active[newest].of += new
+        self._returned[newest].update(new)
         self._hold(new)
-        self._owing.update(new)
 
     @property
     def owing(self) -> Collection[int]:
-        """What gave hints back that may not have been looked at yet: whatever a look at such a hint begins is left by these."""
-        return self._owing
+        """Work on whose behalf a hint that was given back is looked at: what that begins is left by all that gave any back."""
+        return tuple(self._returned)
 
     def looked_at(self) -> None:
         """All hints that were given back were looked at."""
-        owing, self._owing = self._owing, set()
-        self._release(owing)
+        returned, self._returned = self._returned, {}
+        for serial in returned:
+            self.end(serial)
 
     def goes_on(self) -> bool:
         """Whether anything does."""
         return bool(self._active)
 
+    def await_last(self) -> int:
+        """Somebody waits for all that was begun; the serial of the last of it."""
+        self.awaited = self.last
+        return self.last
+
     def passed(self, serial: int) -> bool:
         """Whether nothing begun up to ``serial`` goes on."""
-        return not self._active or min(self._active) > serial
+        return min(chain(self._active, self._older.values()), default=serial + 1) > serial
+
+    def _counts_as(self, serial: int, older: int) -> None:
+        if older < self._older.get(serial, serial):
+            self._older[serial] = older
 
     def _hold(self, serials: Collection[int]) -> None:
         for serial in serials:
             self._active[serial].left += 1
 
     def _release(self, serials: Collection[int]) -> None:
-        for serial in serials:
+        ways = list(serials)
+        while ways:
+            serial = ways.pop()
             work = self._active[serial]
             work.left -= 1
-            self._settle(serial, work)
+            ways += self._over(serial, work)
 
     def _settle(self, serial: int, work: _Work) -> None:
-        if work.ended and not work.left and self._active.pop(serial, None) is not None:
-            self._release(work.of)
+        self._release(self._over(serial, work))
+
+    def _over(self, serial: int, work: _Work) -> list[int]:
+        """What waits for work no more, since that is over."""
+        if not work.ended or work.left or self._active.pop(serial, None) is None:
+            return []
+        self._older.pop(serial, None)
+        return work.of
+
+    def _oldest_of(self, one: int) -> int:
+        """The oldest of what waits for work, itself included."""
+        return min(min(up, self._older.get(up, up)) for up in self._above(one))
+
+    def _above(self, one: int) -> set[int]:
+        found, ways = {one}, [one]
+        while ways:
+            up = self._active.get(ways.pop())
+            new = [] if up is None else [more for more in up.of if more not in found]
+            found.update(new)
+            ways += new
+        return found
 
     def _is_part(self, serial: int, of: int) -> bool:
         """Whether work was left by other work, or is that itself."""

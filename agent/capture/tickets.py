@@ -114,7 +114,7 @@ class Awaited:
         if not settle.passed(self.mark):
             return False
         if self.serial is None:
-            self.serial = outstanding.last
+            self.serial = outstanding.await_last()
         return outstanding.passed(self.serial)
 
 

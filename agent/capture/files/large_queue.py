@@ -52,6 +52,8 @@ class LargeQueue:
         self.new_since: float | None = None
         self._reading: Name | None = None
         self._asked: tuple[int, ...] = ()
+        #: What is new in the one that is read, as it was asked for meanwhile, and since when.
+        self._asked_new: tuple[int, float] | None = None
 
     @property
     def asked_again(self) -> bool:
@@ -84,11 +86,16 @@ class LargeQueue:
         for name in [name for name, one in self._later.items() if one.due <= now]:
             self._waiting[name] = self._later.pop(name).serials
 
-    def add(self, name: Name, due: float = 0.0, now: float = 0.0, told: Told | None = None, new: int = 0) -> None:
+    def add(
+        self, name: Name, due: float = 0.0, now: float = 0.0, told: Told | None = None, new: int | None = 0
+    ) -> None:
         """Ask for one, to be read once it is due; it may be asked for while it waits or is read. ``told``: it need not be read if
-        the file is at another name; whoever asks for the same one without that is right. ``new``: bytes that are new in it."""
-        if new:
+        the file is at another name; whoever asks for the same one without that is right. ``new``: by how many bytes it grew;
+        None: perhaps nothing changed."""
+        if new is not None:
             self._count(name, new, now)
+            if name == self._reading:
+                self._asked_new = new, self._asked_new[1] if self._asked_new else now
         if told is None or name == self._reading:
             self._told.pop(name, None)
         elif name not in self._waiting and name not in self._later:
@@ -113,7 +120,7 @@ class LargeQueue:
         if not self._waiting:
             return None
         name, serials = self._waiting.popitem(last=False)
-        self._reading, self._asked = name, ()
+        self._reading, self._asked, self._asked_new = name, (), None
         return name, serials
 
     def done(self, serials: tuple[int, ...], again: bool, due: float = 0.0, now: float = 0.0) -> None:
@@ -124,9 +131,11 @@ class LargeQueue:
             self._put(self._reading, left, due, now)
         if not again:
             self._uncount(self._reading)
+            if self._asked_new is not None and self._reading is not None:
+                self._count(self._reading, *self._asked_new)
             for serial in serials:
                 self._outstanding.end(serial)
-        self._reading, self._asked = None, ()
+        self._reading, self._asked, self._asked_new = None, (), None
 
     def _count(self, name: Name, size: int, now: float) -> None:
         before, since = self._new.get(name, (0, now))

@@ -111,7 +111,9 @@ class Arrivals:
             linked = st.st_nlink > 1 and stat.S_ISREG(st.st_mode)
             told = Told(trail.purpose.read_once, trail.purpose.content) if linked else None
             was = self._batch.object(id)
-            new = max(0, st.st_size - (0 if was is None else size_of(was)))
+            grown = max(0, st.st_size - (0 if was is None else size_of(was)))
+            # A walk reads also what may be as it was: that nobody waits for.
+            new = grown if grown or trail.purpose.read_once is None else None
             self._queues.large.add(place, *self._objects.spared_until(place), told, new)
         elif outcome is Outcome.LATER:
             self._queues.later.add(place, *self._objects.waiting())

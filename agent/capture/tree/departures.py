@@ -26,6 +26,11 @@ class Departures:
         self._whereabouts = whereabouts
         self._removals = Removals(tree, examiner)
 
+    @property
+    def revived(self) -> int:
+        """See ``Removals``."""
+        return self._removals.revived
+
     def vanished(self, trail: Trail, parent: ObjectId, name: bytes, id: ObjectId) -> Steps:
         """Nothing stands where the catalog has this object: it moved, or one of its names or all of it is gone.
 

@@ -88,11 +88,20 @@ class Background:
 
     def _children(self, directory: ObjectId, path: bytes) -> Steps:
         """The entries of one directory; those that are new directories are walked later."""
-        walk = self._parts.walk(Trust.EQUAL)
+        # Nobody reads large files while a hint is looked at: it waits for none.
+        walk, unlistable = self._parts.walk(Trust.EQUAL, waits=False), self._parts.tree.directories.unlistable
+
+        def below(id: ObjectId, is_new: bool) -> None:
+            if is_new or id in unlistable:
+                unlistable.discard(id)
+                walk.trail.to_walk(id)
+
         try:
-            for _ in walk.visit(directory, lambda id, is_new: walk.trail.to_walk(id) if is_new else None):
+            for _ in walk.visit(directory, below):
                 yield
         except OSError:
+            # The hint that is given back tells of its entry alone: whoever looks at that has it walked.
+            unlistable.add(directory)
             self._parts.looker.retries.give_back(walk.trail, path)
         self._keep(walk.trail.saw())
 
@@ -101,13 +110,19 @@ class Background:
         self._again += saw.again
         if saw.again:
             self._parts.outstanding.gave_back()
+        outstanding = self._parts.outstanding
         for id in saw.appeared:
-            running = next((job.walk for job in self._jobs if job.kind is Kind.APPEARED and job.walk is not None), None)
-            if running is not None:
-                running.add(id)
+            running = next((job for job in self._jobs if job.walk is not None and self._takes_more(job)), None)
+            if running is not None and running.walk is not None:
+                outstanding.join(running.serial)
+                running.walk.add(id)
             else:
                 self._add(Kind.APPEARED, id)
         self._follow_what_left()
+
+    def _takes_more(self, job: Job) -> bool:
+        """Whether a walk takes in what appears: not while somebody waits for it, who would wait for all that comes after, too."""
+        return job.kind is Kind.APPEARED and job.serial > self._parts.outstanding.awaited
 
     def _given_back(self) -> Sequence[Hint]:
         again, self._again = self._again, []

@@ -43,10 +43,12 @@ class TreeParts:
     outstanding: Outstanding
     scratch: str | None
 
-    def walk(self, trust: Trust, *, whole: bool = False, virgin: bool = False) -> Walk:
-        """A new walk. A ``whole`` one writes everything dirty back first, so that signatures can be clean."""
+    def walk(self, trust: Trust, *, whole: bool = False, virgin: bool = False, waits: bool = True) -> Walk:
+        """A new walk; see ``WalkManner``. A ``whole`` one writes everything dirty back first, so that signatures can be clean."""
         synced_at = _synced(self.tree.directories.root_fd, self.tree.clock) if whole else 0
-        return Walk(self.tree, self.objects, self.looker, WalkManner(trust, whole, virgin, synced_at, self.scratch))
+        return Walk(
+            self.tree, self.objects, self.looker, WalkManner(trust, whole, virgin, synced_at, self.scratch, waits)
+        )
 
 
 def put_together(

@@ -22,9 +22,11 @@ class Examiner(Protocol):
 
 
 class Removals:
-    """Drops what is below directories. Belongs to one looker."""
+    """Drops what is below directories. Belongs to one looker. ``revived``: how many turned out to live when some of what is below
+    them had been dropped."""
 
     def __init__(self, tree: OpenTree, examiner: Examiner) -> None:
+        self.revived = 0
         self._batch = tree.batch
         self._directories = tree.directories
         self._problems = tree.problems
@@ -66,6 +68,7 @@ class Removals:
                     self.forget(child)
                 yield
                 if batch.names_of(top) != names:
+                    self.revived += 1
                     trail.to_walk(top)
                     return
 

@@ -42,13 +42,14 @@ _MOVED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP, errno.EXDEV)
 class WalkManner:
     """How a walk goes. ``trust``: what it needs to see before it believes that an object did not change; ``whole``: of the whole
     root; ``virgin``: nothing was ever captured here before, so new entries need not be looked up; ``synced_at``: see ``Entry``;
-    ``scratch``: see ``Listing``."""
+    ``scratch``: see ``Listing``; ``waits``: while many large files are to be read, which others do between its steps."""
 
     trust: Trust
     whole: bool = False
     virgin: bool = False
     synced_at: int = 0
     scratch: str | None = None
+    waits: bool = True
 
 
 class Walk:
@@ -73,6 +74,7 @@ class Walk:
         self._postponed: list[ObjectId] = []
         #: Directories that were gone over. They may be asked for by themselves and be met below others that are.
         self._passed: set[ObjectId] = set()
+        self._revived = looker.departures.revived
         #: Without the privilege to ask objects where they are, a removal may be half of a move: it waits for the end.
         self._missing: dict[Name, ObjectId] | None = {} if manner.whole and not tree.directories.can_locate else None
         self.trail = Trail(Purpose(synced_at=manner.synced_at, missing=self._missing, read_once={}))
@@ -98,7 +100,7 @@ class Walk:
     def _below(self, postponed: list[ObjectId]) -> Turns:
         while self._stack:
             directory = self._stack.pop()
-            if directory not in self._passed:
+            if not self._is_passed(directory):
                 yield from self._visit_and_collect(directory, postponed)
 
     def _finish(self) -> Turns:
@@ -119,9 +121,18 @@ class Walk:
         except OSError as error:
             self._not_listed(directory, error, postponed)
         else:
+            self._directories.unlistable.discard(directory)
             self._remember(directory)
         # Reversed, so that they come off the stack in order.
         self._stack += reversed(below)
+
+    def _is_passed(self, directory: ObjectId) -> bool:
+        """Whether it was gone over, and nothing of it was dropped since."""
+        revived = self._looker.departures.revived
+        if revived != self._revived:
+            self._revived = revived
+            self._passed.clear()
+        return directory in self._passed
 
     def _remember(self, directory: ObjectId) -> None:
         if len(self._passed) >= _PASSED:
@@ -132,12 +143,13 @@ class Walk:
         path = self._batch.path_of(directory)
         if path is None:
             return
+        # Whoever looks at it next has it walked: a hint that leads there tells of its entry alone.
+        self._directories.unlistable.add(directory)
         if error.errno in _MOVED:
             postponed.append(directory)
             if path:
                 self._looker.retries.give_back(self.trail, path, error)
         else:
-            self._directories.unlistable.add(directory)
             self._problems.unreadable(path, error)
 
     def visit(self, directory: ObjectId, below: Below) -> Turns:
@@ -234,7 +246,7 @@ class Walk:
         for new in appeared:
             if new != id:
                 below(new, True)
-        while self._looker.large_waiting > _LARGE_WAITING:
+        while self._manner.waits and self._looker.large_waiting > _LARGE_WAITING:
             yield True
 
     def _each(self, steps: Generator[None, None, T]) -> Generator[bool, None, T]:
