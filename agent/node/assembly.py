@@ -205,14 +205,12 @@ class Node:
     def accept(self, peer: str, hello: Hello) -> Receiver | Answers:
         """A call for one of the datasets; see ``stream.receiving.intake.Directory``."""
         member = self.members.get(hello.dataset)
+        node = self._settings.node.name
         if member is None:
-            reason = f"{self._settings.node.name} has no dataset {hello.dataset!r}"
-            return (
-                Refuse(UNKNOWN_DATASET, reason, "add it to the configuration there, then type there: hikae reload"),
-            )
+            remedy = f"on {node}: add it to the configuration, then: hikae reload"
+            return (Refuse(UNKNOWN_DATASET, f"{node} has no dataset {hello.dataset!r}", remedy),)
         side = member.side
         if side is None:
-            node = self._settings.node.name
             return (Refuse(BUSY, f"{hello.dataset} is not open there now", f"on {node}: hikae status says why"),)
         return side.accept(peer, hello)
 

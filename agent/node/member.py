@@ -286,6 +286,11 @@ class Member:
             self._tended.close()
             self._verifying.take_result()
 
+    def resync(self) -> None:
+        """See ``Standby.resync``; what a verify found of the directory before says nothing of the one that is taken."""
+        self.standby().resync()
+        self.verifies.begin_anew(self._around.clock.now_ns())
+
     def go_on(self) -> None:
         """Open it at the next tick, as it is configured now. What was wrong with it before is forgotten: what still is shows."""
         with self._tending:

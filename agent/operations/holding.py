@@ -88,7 +88,7 @@ def _resync(call: DatasetCall, _request: ResyncRequest) -> Json:
         where = f"type it on {', '.join(member.assigned.standbys)}"
         raise Refused("resync", call.dataset, "this node is its primary", where)
     side = member.standby()
-    side.resync()
+    member.resync()
     return {"dataset": call.dataset, "path": side.dataset.path}
 
 

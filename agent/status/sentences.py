@@ -42,7 +42,7 @@ def detail(status: Json, dataset: Json) -> str:
     """What there is to know in this state, with what to do where something is to be done."""
     state = dataset["state"]
     if state == State.HELD and dataset["hold"]:
-        return hold_text(status, dataset["hold"], dataset["name"])
+        return hold_text(status, dataset["hold"], dataset["name"], dataset["primary"])
     if state == State.PAUSED:
         return _joined(_paused(status, dataset), last_heard(status, dataset))
     if state == State.UNCONFIRMED:
@@ -192,11 +192,12 @@ def _typed_there(peer: str, remedy: str) -> str:
 LOST = (MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED)
 
 
-def hold_text(status: Json, hold: Json, dataset: str) -> str:
-    """Why it is held and what leads on; of another node's hold also where to type that."""
+def hold_text(status: Json, hold: Json, dataset: str, primary: str = "") -> str:
+    """Why it is held and what leads on; of another node's hold also where to type that. ``primary``: where a tree goes back."""
+    where = f"on {primary}: " if primary and primary != hold["node"] else ""
     remedy = hold["remedy"] or f"hikae accept {dataset}, if that is meant"
     if hold["code"] in LOST:
-        remedy += f"; if it is not: hikae rollback {dataset} --at TIME"
+        remedy += f"; if it is not: {where}hikae rollback {dataset} --at TIME"
     if hold["node"] == status["node"]:
         return f"{hold['sentence']}: {remedy}"
     return f"{hold['node']} is held: {hold['sentence']}; on {hold['node']}: {remedy}"

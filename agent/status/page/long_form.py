@@ -57,9 +57,13 @@ def _bullets(notices: list[Notice], node: str, width: int) -> list[Text]:
 
 
 def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
-    since = f", so since {clock_text(dataset['since'], status['clock'])}" if dataset["since"] else ""
     facts = [
-        ("role", f"{way(status, dataset)}, epoch {dataset['epoch']}{since}"),
+        *(
+            [("state", f"{dataset['state']} since {clock_text(dataset['since'], status['clock'])}")]
+            if dataset["since"]
+            else []
+        ),
+        ("role", f"{way(status, dataset)}, epoch {dataset['epoch']}"),
         ("path", f"{dataset['path']} ({dataset['kind']})"),
     ]
     if dataset["commit"]:
@@ -116,7 +120,7 @@ def _peer(status: Json, peer: Json) -> str:
     if peer["behind_bytes"]:
         parts.append(f"{size_text(peer['behind_bytes'])} behind")
     if peer["state"]:
-        parts.append(f"says of itself: {peer['state']} (heard {exact_clock(peer['said'], status['clock'])})")
+        parts.append(f"says of itself: {peer['state']} (said first at {exact_clock(peer['said'], status['clock'])})")
     if peer["last_verify"]:
         parts.append(f"verified {_verify(status, peer['last_verify'])}")
     return "; ".join(parts)

@@ -57,6 +57,8 @@ def remarks_of(status: Json, dataset: Json) -> list[Notice]:
     return _problem_notices(status, dataset, "info")
 
 
+#: So many paths of one kind are named.
+_ALSO = 3
 #: States in which a node calls nobody, by itself.
 _SENDS_NOTHING = (State.FENCED, State.REWOUND)
 
@@ -216,7 +218,10 @@ def _problem(status: Json, kind: list[Json], uncounted: int) -> Notice:
     first = kind[0]
     count = sum(one.get("count", 1) for one in kind) + uncounted
     where = f"{first['path']}: " if first["path"] else ""
-    more = f", and {count - 1:,} more such" if count > 1 and not first.get("count") else ""
+    also = ", ".join(one["path"] for one in kind[1:_ALSO] if one["path"])
+    rest = count - 1 - (len(kind[1:_ALSO]) if also else 0)
+    more = f", also {also}" if also and not first.get("count") else ""
+    more += f", and {rest:,} more such" if rest and not first.get("count") else ""
     since = f" (since {clock_text(first['since'], status['clock'])}{more})" if first["since"] else more
     on, remedy = placed(first["remedy"])
     return Notice(f"{where}{first['message']}{since}", remedy, on)

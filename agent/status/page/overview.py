@@ -7,7 +7,7 @@ from datetime import datetime
 from rich.cells import cell_len
 from rich.text import Text
 
-from agent.status.figures import size_text
+from agent.status.figures import clock_text, size_text
 from agent.status.page.cells import COLUMNS, rows_of
 from agent.status.page.layout import columns_that_fit, padded, shortened, wrapped
 from agent.status.page.notices import Notice, node_notices, notices_of
@@ -99,13 +99,14 @@ def remedy_of(notice: Notice, node: str) -> str:
 
 def _foot(status: Json, width: int) -> list[Text]:
     """The disk that has the least room above its reserve, and when what must be renewed ends."""
-    parts = [_disk(disk) for disk in sorted(status["disks"], key=lambda one: one["free"] - one["reserve"])[:1]]
+    fullest = sorted(status["disks"], key=lambda one: one["free"] - one["reserve"])[:1]
+    parts = [_disk(disk, status["clock"]) for disk in fullest]
     for what, key in (("certificate", "certificate"), ("revocation list", "crl")):
         if status[key]["until"]:
             parts.append(f"{what} until {datetime.fromisoformat(status[key]['until']).astimezone():%Y-%m-%d}")
     return [Text(line, "dim") for line in wrapped("; ".join(parts), width, "")] if parts else []
 
 
-def _disk(disk: Json) -> str:
-    full = f", full {disk['full_at'][:16].replace('T', ' ')}" if disk["full_at"] else ""
+def _disk(disk: Json, clock: str) -> str:
+    full = f", full about {clock_text(disk['full_at'], clock)} at this rate" if disk["full_at"] else ""
     return f"{disk['path']}: {size_text(disk['free'])} free of {size_text(disk['total'])}{full}"

@@ -183,7 +183,10 @@ def test_the_page_of_the_contract() -> None:
     facts = a_node(
         a_dataset(peers=(good,), last_verify=Verified(NOW - 60 * MINUTE, True, True, 0)),
         a_dataset("mail", peers=(peer,)),
-        disks=(DiskFacts("/var/lib/hikae", 74 << 30, 252 << 30, 1 << 30), DiskFacts("/big", 1 << 50, 1 << 50, 1 << 30)),
+        disks=(
+            DiskFacts("/var/lib/hikae", 74 << 30, 252 << 30, 1 << 30, NOW + 5 * 60 * MINUTE),
+            DiskFacts("/big", 1 << 50, 1 << 50, 1 << 30),
+        ),
         certificate_until_ns=NOW + 10**17,
     )
     assert lines(facts) == [
@@ -193,7 +196,8 @@ def test_the_page_of_the_contract() -> None:
         "  beta is held: a mass deletion: 1,818 of 1,830 entries since 21:41:40.",
         "  On beta:  hikae accept mail",
         "web      streaming  → beta  now       now         03:15 ok  1.2 KiB       10",
-        "/var/lib/hikae: 74.0 GiB free of 252 GiB; certificate until 2030-01-22",
+        "/var/lib/hikae: 74.0 GiB free of 252 GiB, full about 09:15 at this rate;",
+        "certificate until 2030-01-22",
     ]
 
 
@@ -277,14 +281,14 @@ def test_the_long_form_says_how_a_standby_is_verified() -> None:
 
 
 def test_problems_of_one_kind_are_one_notice() -> None:
-    """The first path and how many more; beyond three notices the long form is named."""
+    """The first paths and how many more; beyond three notices the long form is named."""
     problems = (
         *(a_problem(path=b"f%d" % number) for number in range(6)),
         *(a_problem(code) for code in ("watch", "displaced", "owed")),
         a_problem("socket-skipped", Severity.INFO),
     )
     assert below(problems=problems, uncounted={"unreadable": 100})[:2] + below(problems=problems)[-1:] == [
-        "  f0: unreadable message (since 04:14, and 105 more such).",
+        "  f0: unreadable message (since 04:14, also f1, f2, and 103 more such).",
         "  On alpha:  unreadable remedy",
         "  And 1 more:  hikae status web",
     ]
@@ -394,14 +398,15 @@ def test_the_long_form_says_all() -> None:
     status = status_json(a_node(a_dataset(peers=(peer,), problems=(a_problem("socket-skipped", Severity.INFO, b"x"),))))
     assert dataset_page(status, status["datasets"][0], 80).plain.split("\n")[1:] == [
         "web  streaming",
-        "role        primary on alpha → beta, epoch 3, so since 04:10",
+        "state       streaming since 04:10",
+        "role        primary on alpha → beta, epoch 3",
         "path        /srv/web (tree)",
         "newest      commit 3.1842 of 04:14:59, consistent; 1.2 KiB in 10 entries; digest",
         "            000102030405060708090a0b0c0d0e0f",
         "peer        beta 0.1.0; streaming since 04:15; received all before 04:15:00;",
         "            applied all before 04:14:00; durable 3.1842, applied 3.1841 there;",
-        "            lag 21 ms; says of itself: streaming (heard 04:15:00); verified",
-        "            03:15: equal (to the last byte)",
+        "            lag 21 ms; says of itself: streaming (said first at 04:15:00);",
+        "            verified 03:15: equal (to the last byte)",
         "watch       fanotify; 17 changes found by events, 2 by looking; last look at",
         "            everything 03:45",
         "",

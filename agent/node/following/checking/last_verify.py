@@ -63,6 +63,13 @@ class Verifies:
                 self.began = now_ns
                 self._keep()
 
+    def begin_anew(self, now_ns: int) -> None:
+        """Another directory is the standby from now on: what was found of the one before says nothing of it."""
+        with self._lock:
+            self.last, self._found, self.began = None, None, now_ns
+            self.tell()
+            self._keep()
+
     def ended(self, verified: Verified, whats: Sequence[str]) -> None:
         """A verify came to its end; ``whats``: the kind of each difference, as far as they are listed."""
         with self._lock:
