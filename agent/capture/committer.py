@@ -87,8 +87,11 @@ class Committer:
         return newest is not None and newest.consistent and facts_mark(newest) == self._mark
 
     def send_ahead(self, token: int, found: list[Found], patches: dict[bytes, Runs], is_new: bool) -> None:
-        """Give chunks of a large file to the peers before they are committed; ``found`` and ``patches`` are emptied."""
-        if found:
+        """Give chunks of a large file to the peers before they are committed; ``found`` and ``patches`` are emptied.
+        Without any: see ``ports.Send``."""
+        if not found:
+            self._outlet.given_up(token)
+        else:
             chunks = self._labelled(found, patches)
             found.clear()
             patches.clear()

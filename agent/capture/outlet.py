@@ -61,6 +61,10 @@ class Outlet(Protocol):
         ``is_new``: no commit has the file yet, so all its chunks come, in order."""
         ...
 
+    def given_up(self, token: int) -> None:
+        """No commit will name what was given under this token."""
+        ...
+
     def commit(
         self,
         commit: Commit,
@@ -92,6 +96,9 @@ class NullOutlet:
         return None
 
     def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
+        return None
+
+    def given_up(self, token: int) -> None:
         return None
 
     def commit(

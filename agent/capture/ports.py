@@ -22,7 +22,8 @@ from agent.store.local import Local, LocalRow
 from agent.store.pieces import VaultChunks
 from agent.watch.hint import Hint
 
-#: Gives chunks to the peers under a token, ahead of their commit; and whether the file is new.
+#: Gives chunks to the peers under a token, ahead of their commit; and whether the file is new. No chunks: no commit will name
+#: what was given under that token.
 Send = Callable[[int, list[Found], dict[bytes, Runs], bool], None]
 
 

@@ -184,7 +184,9 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             owed=replica.owed[0],
             left_behind=not replica.followed and side.past is not None,
         )
-        facts = replace(facts, mode=_mode(facts), first_sync=_first_sync(side, facts, pump, newest, left))
+        facts = replace(
+            facts, mode=_mode(facts), first_sync=_first_sync(side, facts, pump, newest, left, state.attempts)
+        )
         if facts.first_sync is not None:
             # What the walk has not come to yet was written long ago and is nowhere there.
             facts = replace(facts, received_ns=None, applied_ns=None)
@@ -200,15 +202,18 @@ def _mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
 
 
 def _first_sync(
-    side: Primary, peer: PeerFacts, pump: PumpFacts, newest: Commit | None, left: int | None
+    side: Primary, peer: PeerFacts, pump: PumpFacts, newest: Commit | None, left: int | None, call: int
 ) -> SyncFacts | None:
-    """How far a peer is that has not had, and applied, a consistent commit. ``left``: see :func:`first_sync.progress`."""
+    """How far a peer is that has not had, and applied, a consistent commit. ``left``: see :func:`first_sync.progress`; ``call``:
+    the number of the call to it."""
     first = side.replicas[peer.name].first_sync
     if not first() and not first.unapplied:
         return None
     if not peer.connected and peer.durable == NOTHING and (first.was_through or side.past is not None):
         # What a node has that is away is not known here, or not any more.
         return None
+    if left is not None:
+        first.begins(call)
     sync = first_sync.progress(pump, newest, left, peer.rate if peer.connected else 0.0, first.there)
     first.there = sync.done_bytes
     return sync

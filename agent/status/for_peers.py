@@ -84,4 +84,5 @@ def _sync(facts: DatasetFacts, peer: str) -> SyncFacts | None:
     for one in facts.peers:
         if one.name == peer and one.first_sync is not None:
             return one.first_sync
-    return facts.sync
+    # Of several in their first sync it is that of another.
+    return None if any(one.first_sync is not None for one in facts.peers) else facts.sync

@@ -62,6 +62,7 @@ class RecordingOutlet:
         self.commits: list[Commit] = []
         self.changes: list[Changes] = []
         self.content_calls: list[tuple[int, int]] = []
+        self.given_up_tokens: list[int] = []
         self.ahead: list[tuple[int, ObjectId]] = []
         self.fresh: list[bytes] = []
         self.asked: list[bytes] = []
@@ -91,6 +92,9 @@ class RecordingOutlet:
         self._keep(chunks)
         self.content_calls.append((token, len(chunks)))
         self.on_content()
+
+    def given_up(self, token: int) -> None:
+        self.given_up_tokens.append(token)
 
     def commit(
         self,

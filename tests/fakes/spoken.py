@@ -34,6 +34,10 @@ class FedOutlet(LightOutlet):
         super().__init__()
         self.feed = Feed()
 
+    def given_up(self, token: int) -> None:
+        super().given_up(token)
+        self.feed.given_up(token)
+
     def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         super().content(token, chunks, is_new)
         self.feed.content(token, chunks, is_new)

@@ -51,6 +51,8 @@ class LargeReads:
         self._is_patched = False
         self._given: dict[Name, int] = {}
         self.ahead = 0
+        #: Under which the file in hand was sent ahead; None once its row is in the batch.
+        self._token: int | None = None
         #: Whether the file in hand was left as it is being written.
         self._stopped = False
         self._queue = queue
@@ -130,6 +132,7 @@ class LargeReads:
         if self._run is not None:
             self._run.close()
             self._run = None
+            self._give_up()
 
     def _file(self, name: Name, serials: tuple[int, ...]) -> Generator[None, None, None]:
         again, self._stopped, now = False, False, self._clock.monotonic
@@ -140,10 +143,17 @@ class LargeReads:
                 self._give_back(name, error)
             else:
                 self._problems.unreadable(self._batch.path(*name), error)
+        self._give_up()
         rests_at = now() + RESTS if self._stopped else 0.0
         if not again:
             self.ahead -= self._given.pop(name, 0)
         self._queue.done(serials, again, rests_at if again else self._objects.spared.due(name), now())
+
+    def _give_up(self) -> None:
+        """What was sent ahead of the file in hand, if its row is not in the batch, no commit will name."""
+        if self._token is not None:
+            self._send(self._token, [], {}, False)
+            self._token = None
 
     def _give_back(self, name: Name, why: OSError | None = None) -> None:
         """Another look finds out what stands there now."""
@@ -214,6 +224,7 @@ class LargeReads:
         finally:
             reader.settle(committed)
         self._batch.ahead.append((token, named))
+        self._token = None
         self._batch.waited(self._queue.new_since)
         if moved:
             self._objects.say_restless(name)
@@ -264,7 +275,9 @@ class LargeReads:
         that, later, or went out under a token of its own, perhaps before a peer called."""
         if not self._is_patched:
             reader.patches.clear()
-        self._send(token, reader.found, reader.patches, is_new)
+        if reader.found:
+            self._token = token
+            self._send(token, reader.found, reader.patches, is_new)
 
     def _name(self, name: Name, meta: Metadata, sighting: Sighting, content: Content, planned: ObjectId) -> ObjectId:
         """Bring the file that was read into the batch, as ``planned`` unless it is known by now."""

@@ -39,6 +39,12 @@ class FirstSync:
         self._consistent = consistent
         self._awaited = NOTHING
         self.there = 0
+        self._call = 0
+
+    def begins(self, call: int) -> None:
+        """The peer says in this call what it lacks: what it was told to have before, and no commit has, may be gone."""
+        if call != self._call:
+            self._call, self.there = call, 0
 
     def __call__(self) -> bool:
         """Whether the peer is in its first sync; cheap."""

@@ -32,6 +32,10 @@ class MeasuredFeed:
         """See ``Outlet``."""
         self._feed.content(token, chunks, is_new)
 
+    def given_up(self, token: int) -> None:
+        """See ``Outlet``."""
+        self._feed.given_up(token)
+
     def waited(self, since: float) -> None:
         """See ``Outlet``."""
         self._since = since

@@ -70,11 +70,7 @@ class Load:
         if content != self._content:
             self._close_data()
             self._content = content
-        # Of a file that was captured twice for one commit the version before may have had this very chunk, and never travelled.
-        of_itself = any(run.base == name for run in runs)
-        packed = (runs and not of_itself and pack_patch(name, kind, raw, runs)) or pack_chunk(
-            name, kind, raw, self._level()
-        )
+        packed = (runs and pack_patch(name, kind, raw, runs)) or pack_chunk(name, kind, raw, self._level())
         self._kinds.append(kind)
         self._codecs.append(packed.codec)
         self._raw.append(packed.raw_length)

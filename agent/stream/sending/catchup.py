@@ -81,8 +81,8 @@ class Catchup:
             if newest is None or newest.number == self.base:
                 rounds.nothing_left()
                 return
-            self._queue.settled()
             offering.todo, self.since = backlog(self._source, self.footing.start, newest), since
+            self._queue.settled(newest.number)
             self._is_counted = True
             begun = self._talk.now()
             yield from self._round(newest)
@@ -220,6 +220,8 @@ class Catchup:
         """Send the chunks of all that waits in the queue, and drop its rows. ``drop``: the chunks too, they are read again."""
         load, everything = self._asking.load, self._context.asks_first
         while items := self._queue.take(_DRAIN_BYTES):
+            if drop:
+                self._queue.dropped(items)
             had = None if drop else (yield from live.ask_for_missing(self._talk, load, items, everything=everything))
             for item in items:
                 if had is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeAlias
@@ -13,7 +13,7 @@ from typing import TypeAlias
 from agent.capture.outlet import ReadChunk, Room
 from agent.core.commit import Changes, Commit
 from agent.core.errors import HikaeError
-from agent.core.ids import ObjectId
+from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.store.spool import Spool
 
 QUEUE_BYTES = 64 << 20
@@ -79,8 +79,11 @@ class PeerQueue:
         self._room = room
         self._ahead = ahead
         self._unsaid = unsaid
-        #: By token, bytes that were given before this queue was there, of content that no commit had then.
-        self._missed = ahead()
+        #: By token, bytes that do not go out by this queue, of content that no commit had when they were given; which commit has
+        #: it since; and the newest commit that counts in another way.
+        self._missed = dict(ahead())
+        self._named: dict[int, CommitNumber] = {}
+        self._settled = NOTHING
         self._lock = threading.Lock()
         self._commits: deque[LiveCommit] = deque()
         self._contents: deque[LiveContent] = deque()
@@ -105,19 +108,42 @@ class PeerQueue:
 
     @property
     def missed(self) -> int:
-        """Bytes that were given before this queue was there and that no commit had when it was last :meth:`settled`."""
-        return sum(self._missed.values())
-
-    def settled(self) -> None:
-        """All that a commit has by now is brought in another way."""
-        ahead = self._ahead()
+        """Bytes of large files that do not go out by this queue, and that no commit has up to where it is :meth:`settled`."""
         with self._lock:
-            self._missed = {token: size for token, size in self._missed.items() if token in ahead}
+            return sum(self._missed.values())
+
+    def settled(self, upto: CommitNumber) -> None:
+        """What commits have up to this one counts in another way from now on."""
+        with self._lock:
+            self._settled = max(self._settled, upto)
+            self._forget([token for token, number in self._named.items() if number <= upto])
+
+    def named(self, tokens: Set[int], number: CommitNumber) -> None:
+        """A commit has all content of these; by the feed only."""
+        with self._lock:
+            self._named.update((token, number) for token in tokens if token in self._missed)
+            if number <= self._settled:
+                self._forget(tokens)
 
     def never_comes(self, tokens: Set[int]) -> None:
         """Content of these was given up; by the feed only."""
         with self._lock:
-            self._missed = {token: size for token, size in self._missed.items() if token not in tokens}
+            self._forget(tokens)
+
+    def dropped(self, items: Sequence[LiveItem]) -> None:
+        """These were taken, and do not go out. What a commit has already is that commit's matter."""
+        with self._lock:
+            for item in items:
+                self._miss(item)
+
+    def _miss(self, item: LiveItem) -> None:
+        if isinstance(item, LiveContent) and item.token in self._ahead():
+            self._missed[item.token] = self._missed.get(item.token, 0) + item.size
+
+    def _forget(self, tokens: Iterable[int]) -> None:
+        for token in tokens:
+            self._missed.pop(token, None)
+            self._named.pop(token, None)
 
     @property
     def has_room(self) -> bool:
@@ -173,6 +199,8 @@ class PeerQueue:
             if self.overflowed:
                 return False
             if self._spool is not None:
+                # A round sends what the rows of its commit name, and of a file that no commit has nothing.
+                self._miss(item)
                 self.overflowed = not _kept(self._spool, item)
             elif self._bytes + item.size > self._limit and self:
                 self._end()
@@ -306,15 +334,25 @@ class Feed:
         """See ``capture.outlet.Outlet``."""
         size = sum(map(len, changes.puts)) + sum(map(len, changes.drops)) + sum(len(chunk.data) for chunk in chunks)
         self.given += size
-        self.newest = commit
-        given_up = self._settle({token for token, _ in ahead})
+        tokens = {token for token, _ in ahead}
+        given_up = self._settle(tokens)
         after = max((token for token, _ in ahead), default=-1)
         pairs: list[tuple[PeerQueue, LiveItem]] = []
         for queue in self._attached():
             queue.never_comes(given_up)
+            queue.named(tokens, commit.number)
             uncovered = tuple(object_id for token, object_id in ahead if not queue.covers(token))
             pairs.append((queue, LiveCommit(commit, changes, chunks, uncovered, size, after)))
         self._give(pairs)
+        # Whoever sees it counts what waits for a peer afterwards.
+        self.newest = commit
+
+    def given_up(self, token: int) -> None:
+        """See ``capture.outlet.Outlet``."""
+        if token in self._ahead:
+            self._ahead = {other: size for other, size in self._ahead.items() if other != token}
+            for queue in self._attached():
+                queue.never_comes({token})
 
     def _settle(self, tokens: Set[int]) -> Set[int]:
         """A commit has all content of these. One file is read after the other, so what is older and in no commit was given up:

@@ -92,7 +92,8 @@ def has_passed(ticket: PendingMark) -> bool:
 
 
 def backlog(source: Source, base: CommitNumber, newest: Commit) -> int:
-    """About how many bytes of content a peer at ``base`` lacks; of a difference with very many rows, at least so many."""
+    """About how many bytes of content a peer at ``base`` lacks; of a difference with very many rows, at least so many, and
+    what there is more than there was."""
     if base == NOTHING:
         return newest.bytes
     total = looked = 0
@@ -102,5 +103,6 @@ def backlog(source: Source, base: CommitNumber, newest: Commit) -> int:
                 total += sum(ref.length for ref in row_references(old, new, source.piece) if ref.kind == DATA)
         looked += len(rows)
         if looked >= _BACKLOG_ROWS:
-            break
+            was = source.commit_at(base)
+            return max(total, newest.bytes - (was.bytes if was is not None else 0))
     return total

@@ -140,16 +140,17 @@ class Sender:
         """Bytes captured for this peer, in the clear, that it has not worked off: in the queue, taken from it, or under way;
         until it streams, about: what its round has not come to yet, and what was captured since that began. None while it is not
         known what it lacks."""
+        # In these orders what goes on from one to the next meanwhile counts twice, and not never.
         queue, current = self._queue, self._round
         if current is not None:
-            todo, later = current.todo, self._feed.given - current.since
-            missed = queue.missed if queue is not None else 0
-            return None if todo is None else self.talk.under_way.left_raw + current.unsaid + todo + later + missed
+            since, missed = current.since, queue.missed if queue is not None else 0
+            todo, later, unsaid = current.todo, self._feed.given - since, current.unsaid
+            return None if todo is None else todo + later + missed + unsaid + self.talk.under_way.left_raw
         if self.phase is not CallPhase.STREAMING:
             return None
-        last = self._taken
+        waits, last = (queue.bytes + queue.missed if queue is not None else 0), self._taken
         taken = max(0, last.size - (self.talk.under_way.given_raw - last.given))
-        return self.talk.under_way.left_raw + taken + (queue.bytes + queue.missed if queue is not None else 0)
+        return waits + taken + self.talk.under_way.left_raw
 
     def _unsaid(self) -> int:
         """See ``PeerQueue``."""
@@ -288,7 +289,7 @@ class Sender:
                     return footing
                 source.rest()
                 # From here on the queue holds all that it lacks; until here what the last round left counts.
-                queue.settled()
+                queue.settled(footing.base)
                 self.phase, self._round = CallPhase.STREAMING, None
                 self._rounds.streams(self._clock.monotonic())
                 queue.streaming = not self.talk.over
@@ -383,6 +384,7 @@ class Sender:
             if not items:
                 return base
             if self._asks_first:
+                queue.dropped(items)
                 if any(isinstance(item, LiveCommit) and item.commit.number > base for item in items):
                     return base
                 continue

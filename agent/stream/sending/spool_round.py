@@ -105,14 +105,15 @@ class SpooledRound:
         """The commit of which everything that lacks is in the spool; None when it does not all fit."""
         at = self.footing.start
         for _ in range(_PASSES_MAX):
-            self.since = self._given()
-            newest = self._source.newest()
+            since, newest = self._given(), self._source.newest()
             if newest is None:
                 return None
-            self._queue.settled()
-            if self._backlog is None:
-                self._backlog = backlog(self._source, self.footing.start, newest)
-            before = set(self._unmet)
+            # Of what is asked for again with all the rest, all is to be come to again.
+            before = 0 if self._backlog is None or at == self.footing.start else self._backlog
+            self._backlog = before + backlog(self._source, at, newest)
+            self.since = since
+            self._queue.settled(newest.number)
+            unmet = set(self._unmet)
             self._again.clear()
             yield from self._pass(at, newest.number)
             if self._talk.closing or self._full:
@@ -120,7 +121,7 @@ class SpooledRound:
             if not self._unmet:
                 return newest
             # What could not be read and has no newer row is asked for again with all the rest.
-            at = newest.number if before <= self._again else self.footing.start
+            at = newest.number if unmet <= self._again else self.footing.start
             yield from self._captured(self._source.force(tuple(self._unmet)))
         self.stuck = frozenset(self._unmet)
         return None

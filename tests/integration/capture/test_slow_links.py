@@ -192,3 +192,19 @@ def test_a_barrier_waits_for_what_one_queue_leaves_to_another(made: Station, roo
     barrier.wait(60)
     assert [] == [name for name in names if made.id_of(name) is None]
     assert [] == made.mirror()
+
+
+def test_what_was_sent_of_a_file_that_goes_away_is_given_up(made: Station, root: Path, rng: random.Random) -> None:
+    """No commit will name it, and there may be none for long: nobody is to wait for the bytes."""
+    made.synced()
+    slow(made)
+    (root / "bulk").write_bytes(rng.randbytes(8 * MIB))
+    made.outlet.on_content = made.outlet.has.clear
+    made.pump.hint([Hint(b"bulk", Look.ENTRY)])
+    wait_for(lambda: len(made.outlet.content_calls) > 0)
+    (root / "bulk").unlink()
+    made.outlet.on_content = lambda: None
+    made.outlet.has.set()
+    made.hint(b"bulk")
+    token = made.outlet.content_calls[0][0]
+    assert ([token], []) == (made.outlet.given_up_tokens, made.outlet.ahead)

@@ -66,7 +66,8 @@ class UnderWay:
     @property
     def left_raw(self) -> int:
         """Of :attr:`given_raw`, what the peer has not worked off."""
-        return self.given_raw - self.worked_off
+        worked_off = self.worked_off  # First, as both rise meanwhile.
+        return self.given_raw - worked_off
 
     def grant(self, credit: int) -> None:
         """So many bytes the peer lets be under way, within what is sensible."""

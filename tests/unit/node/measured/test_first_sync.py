@@ -193,3 +193,14 @@ def test_how_long_is_not_known_without_a_rate() -> None:
     assert progress(a_pump(CapturePhase.LIVE, None), commit, MIB, 0.0).eta_seconds is None
     counting = a_pump(CapturePhase.FIRST_SYNC, SyncProgress(9, 0, None, None))
     assert progress(counting, commit, MIB, float(MIB)).eta_seconds is None
+
+
+def test_what_was_there_in_the_call_before_may_be_gone(local: Local) -> None:
+    """A peer that was restarted has cut off what no commit has: it counts again once it says what it has."""
+    first = FirstSync("beta", PositionBoard(), None, lambda: None, local=local)
+    first.begins(1)
+    first.there = 190
+    first.begins(1)
+    assert 190 == first.there
+    first.begins(2)
+    assert 0 == first.there

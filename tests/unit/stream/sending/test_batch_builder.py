@@ -6,7 +6,7 @@ import os
 
 from agent.core.chunks import DATA, name_of
 from agent.core.ids import NOTHING
-from agent.core.patch import PatchRange, between
+from agent.core.patch import between
 from agent.stream.messages import OPENED_TARGET, PATCHES_TARGET, Offer
 from agent.stream.sending.batch_builder import Load
 from agent.stream.weights import check_opened, raw_weight
@@ -44,12 +44,3 @@ def test_patches_are_counted() -> None:
         assert not load.full
         load.chunk(DATA, name_of(raw), raw, between(raw, name_of(base), base))
     assert load.full
-
-
-def test_no_chunk_goes_out_as_a_patch_of_itself() -> None:
-    """The version before, of a file that was captured twice for one commit, may have had it already: that never travelled."""
-    raw = os.urandom(512)
-    load = Load()
-    for _ in range(PATCHES_TARGET):
-        load.chunk(DATA, name_of(raw), raw, (PatchRange(name_of(raw), 0, len(raw)),))
-    assert not load.full

@@ -192,7 +192,9 @@ def test_what_was_given_before_a_queue_was_there() -> None:
     assert 50 == queue.missed, "the first file was given up: another one was read, and no commit has it"
     give(feed, 7, ((1, ObjectId(2)),))
     assert 50 == queue.missed, "it is not there yet"
-    queue.settled()
+    queue.settled(CommitNumber(0))
+    assert 50 == queue.missed, "nor is it in what a round brings that began before"
+    queue.settled(COMMIT.number)
     assert 0 == queue.missed
     assert COMMIT == feed.newest
 
