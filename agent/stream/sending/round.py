@@ -91,9 +91,9 @@ def has_passed(ticket: PendingMark) -> bool:
     return True
 
 
-def backlog(source: Source, base: CommitNumber, newest: Commit) -> int:
-    """About how many bytes of content a peer at ``base`` lacks; of a difference with very many rows, at least so many, and
-    what there is more than there was."""
+def backlog(source: Source, base: CommitNumber, newest: Commit, most: int = _BACKLOG_ROWS) -> int:
+    """About how many bytes of content a peer at ``base`` lacks; of a difference with more than ``most`` rows, at least so
+    many, and what there is more than there was."""
     if base == NOTHING:
         return newest.bytes
     total = looked = 0
@@ -102,7 +102,7 @@ def backlog(source: Source, base: CommitNumber, newest: Commit) -> int:
             if new is not None:
                 total += sum(ref.length for ref in row_references(old, new, source.piece) if ref.kind == DATA)
         looked += len(rows)
-        if looked >= _BACKLOG_ROWS:
+        if looked >= most:
             was = source.commit_at(base)
             return max(total, newest.bytes - (was.bytes if was is not None else 0))
     return total

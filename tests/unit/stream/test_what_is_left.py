@@ -11,9 +11,9 @@ from agent.core.ids import ROOT, CommitNumber
 from agent.core.rows import encode_name
 from agent.stream.messages import Batch
 from agent.stream.sending import live
-from agent.stream.sending import round as rounds
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.feed import LiveItem
+from agent.stream.sending.round import backlog
 from agent.stream.sending.sender import CallPhase, Sender
 from agent.stream.sending.spool_round import SpooledRound
 from agent.stream.sending.talk.call import Conversation
@@ -58,13 +58,12 @@ def test_content_that_is_dropped_is_left(primary: Primary, secondary: Secondary)
     assert [4 * CHUNK, 0] == told
 
 
-def test_more_rows_than_are_looked_at(primary: Primary, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_than_are_looked_at(primary: Primary) -> None:
     """Then what there is more than there was is lacking at least."""
     first = primary.write((b"first", noise(1000)))
     newest = primary.write(*((b"f%d" % n, noise(1000, n)) for n in range(1000)))
-    monkeypatch.setattr(rounds, "_BACKLOG_ROWS", 100)
     source = primary.source()
-    assert 1_000_000 == rounds.backlog(source, first.number, newest)
+    assert 1_000_000 == backlog(source, first.number, newest, most=100)
     source.close()
 
 
