@@ -170,7 +170,8 @@ class ProblemBoard:
                 self._tidy(code, kind)
 
     def replace(self, code: str, problems: Iterable[Problem], total: int) -> None:
-        """After a full look: these are the problems of this code, the first of ``total``; the first ``since`` of each is kept."""
+        """After a full look the board has these problems of this code, the first of ``total``; the first ``since`` of each is
+        kept."""
         problems = list(problems)
         self.keep_only(code, [problem.path for problem in problems])
         for problem in problems:

@@ -24,7 +24,7 @@ def stands_by(dataset: Json) -> bool:
 
 
 def gates(dataset: Json) -> list[Json]:
-    """The gates of promotion as they stand; none where they are not known."""
+    """The gates of promotion as the agent published them, for requests of health; none where they are not known."""
     promotion = dataset.get("promotion") or {}
     return list(promotion.get("gates") or ())
 

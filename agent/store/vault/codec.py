@@ -86,7 +86,7 @@ def open_patch(codec: int, raw_length: int, stored: bytes) -> Patch:
 
 
 def open_chunk(chunk: StoredChunk) -> bytes:
-    """The bytes of a chunk, which are what its name says.
+    """The bytes of a stored chunk, unpacked by its codec; they are what its name says.
 
     Raises ``WireError``: too long, of an unknown kind or codec, no valid frame, more bytes than claimed, another
     name."""

@@ -35,7 +35,7 @@ class Absences:
         self._names = 0
 
     def clear(self) -> None:
-        """Another commit, or the same once more."""
+        """Another commit is sent to the peer, or the same once more: nothing is absent from it yet."""
         self.told = self._names = 0
         del self._ids[:]
 

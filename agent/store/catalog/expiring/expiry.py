@@ -89,6 +89,7 @@ class Expiry:
             raise
 
     def _expire_rows(self, horizon: CommitNumber) -> bool:
+        """A slice of the rows that ended before ``horizon`` goes; whether there may be more."""
         going = self._pass
         if going is None or going.moves != self._catalog.let_go_moves:
             going = self._pass = self._next_pass(horizon)
