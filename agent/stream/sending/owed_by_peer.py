@@ -71,7 +71,7 @@ class OwedContent:
         self._looks = looks
         self._clock = clock
         self._told = told
-        self._load = Load()
+        self._load = Load(talk.under_way.level, talk.under_way.message)
         self._declared = False
         self._seen = -1
         self._known = -1

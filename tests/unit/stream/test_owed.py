@@ -14,11 +14,14 @@ from agent.core.clock import ManualClock
 from agent.core.errors import WireError
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.core.rows import decode_object
-from agent.stream.messages import OBJECTS_MAX, Absent, AskOwed, Batch, Owing
+from agent.stream.messages import OBJECTS_MAX, Absent, AskOwed, Batch, Need, Offer, Owing
 from agent.stream.sending.owed_by_peer import Absences, OwedContent
+from agent.stream.sending.talk.unanswered import Unanswered
+from agent.stream.sending.talk.under_way import UnderWay
+from agent.stream.weights import weight
 from fakes.hostile import BASE, FILE, ONE, A, data, offer, opened, refused, seal, take
 from fakes.memory_link import MemoryTransport
-from fakes.stream_fakes import CHUNK, Call, Primary, Secondary
+from fakes.stream_fakes import CHUNK, Call, Primary, Secondary, noise
 
 LARGE = 1500 * CHUNK
 
@@ -225,18 +228,6 @@ def test_nothing_is_asked_in_the_middle_of_a_commit(secondary: Secondary) -> Non
     refused(secondary, opened(secondary), offer(BASE), AskOwed(ObjectId(0)))
 
 
-class Unanswered:
-    """Of a peer that says, late, that it owes nothing."""
-
-    owing: Owing | None = None
-
-    def ask_owed(self) -> None:
-        """It is asked."""
-
-    def take_owing(self) -> Owing:
-        return Owing(0, ())
-
-
 class Talk:
     """What is said of what is owed."""
 
@@ -244,12 +235,17 @@ class Talk:
 
     def __init__(self) -> None:
         self.unanswered = Unanswered()
+        self.under_way = UnderWay()
 
     def say(self, batch: Batch) -> Iterator[Batch]:
         yield batch
 
     def wait(self, until: Callable[[], bool]) -> Iterator[Batch]:
         while not until():
+            yield ()
+
+    def answer(self, question: int) -> Iterator[Batch]:
+        while not self.unanswered.is_answered(question):
             yield ()
 
 
@@ -263,3 +259,20 @@ def test_what_a_peer_owes_is_unknown_while_it_is_asked(primary: Primary) -> None
     talk.unanswered.owing = Owing(0, ())
     list(owed.go_on(lambda: False))
     assert not owed.any
+
+
+def test_what_is_owed_goes_in_messages_that_fit_the_link(primary: Primary) -> None:
+    """A commit goes between two of them, and does not wait for a large one on a slow link."""
+    size, talk = 64 * CHUNK, Talk()
+    primary.write((b"a", noise(size)))
+    owed = OwedContent(talk, primary.source(), lambda: 0, ManualClock(), lambda *_: None)  # type: ignore[arg-type]  # enough
+    weights = []
+    for batch in owed.go_on(lambda: False):
+        weights.append(weight(batch))
+        for part in batch:
+            if isinstance(part, AskOwed):
+                asked_again = part.after == primary.names[b"a"]
+                talk.unanswered.heard_owing(Owing(1, () if asked_again else (primary.names[b"a"],)))
+            elif isinstance(part, Offer):
+                talk.unanswered.heard_need(Need(part.id, tuple(range(len(part.asked)))))
+    assert (True, True) == (sum(weights) > size, max(weights) < talk.under_way.message() + 2 * CHUNK)
