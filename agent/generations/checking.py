@@ -128,7 +128,7 @@ def hurt_by(
     vault: CheckedVault,
     catalog: CatalogReader,
     moments: list[Generation],
-    look: Callable[[], None] = lambda: None,
+    look: Callable[[], None],
 ) -> list[DamagedChunk]:
     """What each damaged chunk hurts: files by their path where they need it, in ``moments`` and in the newest state. What no row
     names any more is left out: it went while it was looked for. ``look`` is called now and then, and raises what is to end

@@ -25,12 +25,7 @@ NAMED_AT_ONCE = 10
 _SEVERITIES = {Grade.GOOD: "info", Grade.WATCH: "warning", Grade.BAD: "error"}
 
 
-def _none_was(_event: Event) -> bool:
-    """Nothing was told before."""
-    return False
-
-
-def events_between(old: Json | None, new: Json, was_told: WasTold = _none_was) -> list[Event]:
+def events_between(old: Json | None, new: Json, was_told: WasTold) -> list[Event]:
     """What happened from one published value to the next; ``old`` is None at the start of the agent. ``was_told`` is asked where
     the two cannot say whether something is news."""
     if old is None:

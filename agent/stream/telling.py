@@ -27,9 +27,7 @@ class Standings:
     ``changed`` is called when a peer said something new; it must not block. What is heard is kept in memory only. ``clocks``:
     the node's, told how far its clock and the peers' are apart."""
 
-    def __init__(
-        self, clock: Clock, changed: Callable[[], None] = lambda: None, clocks: Comparisons | None = None
-    ) -> None:
+    def __init__(self, clock: Clock, changed: Callable[[], None], clocks: Comparisons | None = None) -> None:
         self.clocks = clocks
         self._clock = clock
         self._changed = changed

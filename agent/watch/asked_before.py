@@ -43,9 +43,7 @@ class AskedBefore:
     """Of one root. ``holds``: whether a handle is that of an object below it; ``over``: whether nobody will ask any more, asked
     each second. :meth:`close` ends it, and so does that."""
 
-    def __init__(
-        self, root: str, holds: Callable[[bytes], bool], over: Callable[[], bool] = lambda: False, most: int = MOST
-    ) -> None:
+    def __init__(self, root: str, holds: Callable[[bytes], bool], over: Callable[[], bool], most: int = MOST) -> None:
         """From now on what is opened is known. Raises ``OSError`` where the kernel does not report it."""
         self._root = os.path.realpath(root)
         self._holds = holds
@@ -65,7 +63,7 @@ class AskedBefore:
         """Whether it says nothing any more."""
         return self._void
 
-    def ask(self, look: Callable[[], None] = lambda: None) -> None:
+    def ask(self, look: Callable[[], None]) -> None:
         """Ask of all files now. ``look`` is called at each directory, and may raise. Raises ``OSError`` where the kernel does not
         tell."""
         for path in files_held_open(self._root, look):

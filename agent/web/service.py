@@ -52,9 +52,9 @@ class WebLimits:
 def serve_http(
     published: Published,
     doors: Doors,
+    started: Callable[[], None],
+    over: Callable[[], bool],
     limits: WebLimits = WebLimits(),
-    started: Callable[[], None] = lambda: None,
-    over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Answer until SIGTERM or SIGINT, or until ``over`` says so, which is asked each second. ``started`` is called once all
     listeners answer."""

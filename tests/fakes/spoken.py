@@ -23,6 +23,7 @@ from agent.stream.sending.feed import Feed
 from agent.stream.sending.sender import Sender, SendingContext
 from agent.stream.versions import SPOKEN
 from fakes.capture_fakes import LightOutlet, SlowReader, Station, station
+from fakes.idle import feed_at_all_hours
 from fakes.memory_link import MemoryTransport
 from fakes.stream_fakes import Secondary
 
@@ -32,7 +33,7 @@ class FedOutlet(LightOutlet):
 
     def __init__(self) -> None:
         super().__init__()
-        self.feed = Feed()
+        self.feed = feed_at_all_hours()
 
     def given_up(self, token: int) -> None:
         super().given_up(token)

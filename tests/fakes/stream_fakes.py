@@ -30,13 +30,13 @@ from agent.stream.receiving.intake import Intake
 from agent.stream.receiving.making import ReceivingContext
 from agent.stream.receiving.one_call import Seats
 from agent.stream.receiving.receiver import Receiver
-from agent.stream.sending.feed import Feed
 from agent.stream.sending.link import Transport
 from agent.stream.sending.pace import Pace
 from agent.stream.sending.sender import CallPhase, Sender, SendingContext
 from agent.stream.sending.source import PendingMark
 from agent.stream.sending.talk.call import Conversation
 from agent.stream.versions import SPOKEN
+from fakes.idle import feed_at_all_hours
 
 EPOCH = Epoch(1, "alpha", b"1" * 16)
 
@@ -78,7 +78,7 @@ class Primary:
         self.catalog = Catalog.open(str(directory / "catalog.db"))
         self.catalog.begin_epoch(epoch)
         self.epoch = epoch
-        self.feed = Feed(limit)
+        self.feed = feed_at_all_hours(limit)
         self.spools: list[Spool] = []
         self.spool_limits: tuple[int, ...] = ()
         self.spool_directory = str(directory)

@@ -1,6 +1,6 @@
 """``python -m house check`` (``make lint``): laws and decisions that are cited stand in the documentation, pages that are
-made from the source are what it makes of them, public names have one meaning, problems take their codes from the registry, and no
-folder is too full.
+made from the source are what it makes of them, public names have one meaning, problems take their codes from the registry, what
+production always gives has no default that does nothing, and no folder is too full.
 
 ``house pages`` makes the pages (``make pages``); ``house figures [CHECKOUT]`` prints how it reads; ``house draw SEED`` thirty
 functions without their places, ``house places SEED`` where these stand; ``house walks [CHECKOUT]`` runs two agents and counts how
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from house import figures, glossary, names, pages, problem_codes, references
+from house import figures, glossary, idle_defaults, names, pages, problem_codes, references
 from house.draw import draw
 from house.source import read_source
 from house.walks import walks_text
@@ -48,6 +48,7 @@ def _check() -> int:
         *pages.mistakes(Path()),
         *names.mistakes(source),
         *problem_codes.mistakes(source),
+        *idle_defaults.mistakes(source),
         *figures.mistakes(source),
         *glossary.mistakes(Path()),
     ]

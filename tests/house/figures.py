@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
+from house.idle_defaults import idle_defaults
 from house.names import meanings
 from house.source import Module, Source, functions
 
@@ -69,18 +70,6 @@ def constructor_parameters(source: Source) -> dict[str, int]:
     }
 
 
-def idle_defaults(source: Source) -> Iterator[str]:
-    """Parameters whose default is a function that does nothing or answers a constant: a missing wire would not show."""
-    for module in source.agent:
-        idle = {node.name for node in module.tree.body if isinstance(node, ast.FunctionDef) and _is_idle(node)}
-        for function in functions(module):
-            for default in (*function.args.defaults, *function.args.kw_defaults):
-                if (isinstance(default, ast.Name) and default.id in idle) or (
-                    isinstance(default, ast.Lambda) and isinstance(default.body, ast.Constant | ast.Name | ast.Tuple)
-                ):
-                    yield f"{module.path}:{default.lineno}"
-
-
 def patches(source: Source) -> tuple[int, int]:
     """How often tests put something else in place of what is there, and how often of a constant."""
     every = constants = 0
@@ -140,14 +129,6 @@ def mistakes(source: Source) -> list[str]:
 def _parameters(function: ast.FunctionDef) -> list[ast.arg]:
     arguments = function.args
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-
-
-def _is_idle(function: ast.FunctionDef) -> bool:
-    body = [one for one in function.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
-    return all(
-        isinstance(one, ast.Pass) or (isinstance(one, ast.Return) and isinstance(one.value, ast.Constant | None))
-        for one in body
-    )
 
 
 def _length(function: ast.FunctionDef) -> int:

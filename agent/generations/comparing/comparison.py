@@ -31,7 +31,7 @@ _BATCH = 1000
 
 
 def changes_between(
-    reader: CatalogReader, old: CommitNumber, new: CommitNumber, look: Callable[[], None] = lambda: None
+    reader: CatalogReader, old: CommitNumber, new: CommitNumber, look: Callable[[], None]
 ) -> Iterator[Change]:
     """What makes the tree of ``old`` that of ``new``, by path; ``old`` may be the later one. ``look`` is called now and then, and
     raises what is to end it. Memory is bounded; what differs is sorted on disk.

@@ -29,7 +29,7 @@ class SteppedRun:
     """A list that is under way. ``done``: it has ended, with a ``record`` or an ``error``; ``doing``: the step it is at, and
     ``changed`` is called when that changes; ``ending``: it is to end soon, and goes on later."""
 
-    def __init__(self, kind: str, ending: threading.Event, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, kind: str, ending: threading.Event, changed: Callable[[], None]) -> None:
         self.kind = kind
         self._changed = changed
         self._doing = ""
@@ -86,7 +86,7 @@ class SteppedWork:
         board: ProblemBoard,
         clock: Clock,
         kinds: Callable[[], Sequence[AnyKind]],
-        changed: Callable[[], None] = lambda: None,
+        changed: Callable[[], None],
     ) -> None:
         self._changed = changed
         self._dataset = dataset

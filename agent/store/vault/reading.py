@@ -158,7 +158,7 @@ class VaultReader:
         for page in self._pages():
             yield from (name for name, _ in page)
 
-    def check(self, deep: bool, look: Callable[[], None] = lambda: None) -> Iterator[tuple[bytes, HikaeError]]:
+    def check(self, deep: bool, look: Callable[[], None]) -> Iterator[tuple[bytes, HikaeError]]:
         """``(name, what is wrong)`` of every damaged chunk: ``StoreFailed`` where the disk does not give it, else what was read
         twice is not that chunk. Not ``deep``: that a record of that name is where the index says; ``deep``: its bytes are read
         and named again. ``look`` is called before each, and raises what is to end it."""

@@ -11,7 +11,7 @@ from agent.store.vault.codec import RAW, check_length, compute_name, is_patch, u
 from agent.store.vault.patch_chains import Bases, received
 from agent.store.vault.vault import StoredChunk
 from agent.stream.messages import Data
-from agent.stream.receiving.presence import ChunksMissing, goes_on, unreadable
+from agent.stream.receiving.presence import ChunksMissing, unreadable
 
 
 class Opened(NamedTuple):
@@ -26,7 +26,7 @@ class Opened(NamedTuple):
 _One: TypeAlias = tuple[StoredChunk, bytes | memoryview]
 
 
-def open_chunks(data: Data, vault: Bases, owner: Hashable, look: Callable[[], None] = goes_on) -> Opened:
+def open_chunks(data: Data, vault: Bases, owner: Hashable, look: Callable[[], None]) -> Opened:
     """Chunks of a large new file, which are written at once and kept by nobody, stay views of what came. Bases of patches are
     read from ``vault`` and pinned for ``owner``, but not checked: should one be damaged, what comes out has another name than the
     commit. ``look`` is called before each patch, which may take long to rebuild, and raises what is to end that.
@@ -41,7 +41,7 @@ def open_chunks(data: Data, vault: Bases, owner: Hashable, look: Callable[[], No
     for kind, codec, raw_length, part in data.chunks():
         if is_patch(codec):
             look()
-            chunk, raw = _rebuilt(vault, owner, (kind, codec, raw_length, bytes(part)), came)
+            chunk, raw = _rebuilt(vault, owner, (kind, codec, raw_length, bytes(part)), came, look)
             bases.extend(bases_of(bytes(part)))
         else:
             chunk, raw = _whole(kind, codec, raw_length, part, keep)
@@ -62,7 +62,11 @@ def _whole(kind: int, codec: int, raw_length: int, part: bytes | memoryview, kee
 
 
 def _rebuilt(
-    vault: Bases, owner: Hashable, patch: tuple[int, int, int, bytes], came: dict[bytes, bytes | memoryview]
+    vault: Bases,
+    owner: Hashable,
+    patch: tuple[int, int, int, bytes],
+    came: dict[bytes, bytes | memoryview],
+    look: Callable[[], None],
 ) -> _One:
     """A chunk that came as a patch (kind, codec, length, payload), and its bytes; ``came``: those that came with it."""
 
@@ -73,5 +77,5 @@ def _rebuilt(
     try:
         return received(vault, *patch, came=with_it, owner=owner)
     except (Damaged, NotFound) as error:
-        lost = unreadable(vault, bases_of(patch[3]))
+        lost = unreadable(vault, bases_of(patch[3]), look)
         raise ChunksMissing(f"what a patch is made of cannot be read: {error.reason}", lost) from error

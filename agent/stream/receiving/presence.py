@@ -65,7 +65,7 @@ class Presence:
     What is found or arrives is pinned until :meth:`forget`, so that collection cannot take it before the commit is
     durable. ``look`` is called at every step of what may take long, and raises what is to end it."""
 
-    def __init__(self, vault: ChunksHeld, look: Callable[[], None] = goes_on, most: int = _PIECES_MAX) -> None:
+    def __init__(self, vault: ChunksHeld, look: Callable[[], None], most: int = _PIECES_MAX) -> None:
         """``most``: how many pieces are remembered."""
         self._vault = vault
         self._most = most
@@ -266,7 +266,7 @@ def _named(content: bytes) -> tuple[list[bytes], list[Chunk]]:
     return [entry.name for entry in entries], [one for one in entries if one.kind == chunks.PIECE]
 
 
-def unreadable(vault: Readable, names: Iterable[bytes], look: Callable[[], None] = goes_on) -> tuple[bytes, ...]:
+def unreadable(vault: Readable, names: Iterable[bytes], look: Callable[[], None]) -> tuple[bytes, ...]:
     """Those of the names that are here and damaged, or that are here no more. ``look``: see ``Presence``."""
     lost: list[bytes] = []
     for name in names:

@@ -24,7 +24,6 @@ from agent.core.rows import (
     object_id_of_key,
     tag_of_key,
 )
-from agent.stream.receiving.presence import goes_on
 
 _KINDS_MAX = 100_000
 _NAMES_MAX = 200_000
@@ -50,7 +49,7 @@ class Structure:
     ``empty``: whether the catalog holds no row, so that every object is new until it is seen. ``look`` is called at every step of
     what may take long, and raises what is to end it."""
 
-    def __init__(self, catalog: Staged, empty: bool, look: Callable[[], None] = goes_on) -> None:
+    def __init__(self, catalog: Staged, empty: bool, look: Callable[[], None]) -> None:
         self._catalog = catalog
         self._look = look
         self._number = NOTHING

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.core.patch import Runs
-from agent.store.vault.codec import QUICK, is_patch, pack_chunk, pack_patch
+from agent.store.vault.codec import is_patch, pack_chunk, pack_patch
 from agent.stream.messages import (
-    BATCH_TARGET,
     CHUNKS_MAX,
     OPENED_TARGET,
     PARTS_MAX,
@@ -23,9 +22,7 @@ from agent.stream.messages import (
 class Load:
     """Gathers parts until a batch is worth sending. Used by one thread."""
 
-    def __init__(
-        self, level: Callable[[], int] = lambda: QUICK, target: Callable[[], int] = lambda: BATCH_TARGET
-    ) -> None:
+    def __init__(self, level: Callable[[], int], target: Callable[[], int]) -> None:
         """``level``: how hard the next chunk is to be packed, of zstd; ``target``: bytes at which a batch is worth sending."""
         self._level = level
         self._target = target

@@ -262,7 +262,7 @@ class Feed:
 
     ``stands_still``: whether nothing may be sent to a peer now; capture does not wait for the hours in which it may."""
 
-    def __init__(self, limit: int = QUEUE_BYTES, stands_still: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(self, stands_still: Callable[[str], bool], limit: int = QUEUE_BYTES) -> None:
         self._limit = limit
         self._stands_still = stands_still
         self._condition = threading.Condition()

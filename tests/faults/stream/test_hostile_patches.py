@@ -20,6 +20,7 @@ from agent.stream.receiving.intake import refusal_of
 from agent.stream.receiving.presence import ChunksMissing
 from agent.stream.receiving.receiver import Receiver
 from fakes.hostile import BASE, FILE, ONE, TWO, offer, opened, refused, seal, take, with_base
+from fakes.idle import damaged_in
 from fakes.stream_fakes import Secondary, file_row
 
 if sys.version_info >= (3, 14):
@@ -162,7 +163,7 @@ def test_a_patch_of_itself_is_nothing_new(secondary: Secondary) -> None:
     take(receiver, whole(OLD), patched(NEW, HONEST))
     take(receiver, patched(OLD, between(OLD, name_of(NEW), NEW)), patched(NEW, (PatchRange(name_of(NEW), 0, SIZE),)))
     assert [0, 1] == secondary.vault.depths([NAME, name_of(NEW)])
-    assert [] == list(secondary.vault.check(deep=True))
+    assert [] == damaged_in(secondary.vault)
 
 
 def test_a_damaged_base_is_told_by_name(secondary: Secondary) -> None:

@@ -29,6 +29,7 @@ from agent.store.vault.codec import PATCH
 from agent.stream.messages import OPENED_MAX, PARTS_MAX, PATCHES_MAX, Data, Offer
 from agent.stream.receiving.presence import Presence
 from fakes.hostile import FILE, ONE, data, offer, opened, seal, take
+from fakes.idle import goes_on
 from fakes.stream_fakes import Secondary, directory_row, file_row
 
 if sys.version_info >= (3, 14):
@@ -127,7 +128,7 @@ def test_list_with_too_long_a_part(secondary: Secondary) -> None:
 def test_list_that_grows_higher_by_each_commit(secondary: Secondary) -> None:
     """What was found whole before counts with its height."""
     parts, top = tower(LEVELS, 1)
-    presence = Presence(secondary.vault)
+    presence = Presence(secondary.vault, goes_on)
     for part in [*parts, piece([top])[0]]:
         opened(secondary).handle((part,))
     presence.require([encode([top])])

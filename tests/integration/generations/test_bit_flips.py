@@ -16,6 +16,7 @@ from agent.store.catalog.kept import KeptCommit
 from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import numbers_in, path_of, records
 from fakes.collected_stores import Stores, list_of
+from fakes.idle import goes_on
 from fakes.store_fakes import expire, header, name_row, number
 
 #: ``make soak`` has 10,000.
@@ -99,7 +100,7 @@ def looked_at(stores: Stores, generations: list[Generation]) -> Needed:
     with stores.catalog.reader() as reader:
         check = ChunkCheck(stores.vault, lambda _: None)
         check.run(reader, None)
-        hurt = hurt_by(check.damaged, stores.vault, reader, generations)
+        hurt = hurt_by(check.damaged, stores.vault, reader, generations, goes_on)
         told: Needed = {}
         for one in hurt:
             pairs = {(path, moment) for path in one.paths for moment in one.generations}

@@ -21,6 +21,7 @@ from agent.store.vault.pack import path_of
 from agent.store.vault.vault import Vault
 from agent.stream.receiving.presence import Presence
 from fakes.collected_stores import LIMITS, NO_ROOM, Stores, list_of
+from fakes.idle import goes_on
 from fakes.store_fakes import expire, number, some_chunks
 
 FILE = object_id(1, 1)
@@ -135,7 +136,7 @@ def test_who_finds_a_doomed_chunk_present_keeps_it(stores: Stores) -> None:
 def test_what_a_call_relies_on_stays_with_all_below(stores: Stores) -> None:
     """Pinned before the collection began, and named by no row yet; once the call has let go, it goes."""
     raws = [os.urandom(100) for _ in range(1500)]
-    presence = Presence(stores.vault)
+    presence = Presence(stores.vault, goes_on)
     presence.require([stores.put_tree(raws)])
     presence.open_lists()
     assert 0 == stores.collect().chunks
@@ -147,7 +148,7 @@ def test_what_a_call_relies_on_stays_with_all_below(stores: Stores) -> None:
 def test_what_a_call_remembers_of_whole_lists_ends_with_a_collection(stores: Stores) -> None:
     """It found them whole before; what stands below was taken since."""
     content = stores.put_tree([os.urandom(100) for _ in range(1500)])
-    presence = Presence(stores.vault)
+    presence = Presence(stores.vault, goes_on)
     presence.require([content])
     presence.open_lists()
     presence.forget()

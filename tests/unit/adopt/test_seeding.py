@@ -26,7 +26,7 @@ from agent.store.vault.vault import Vault
 from agent.stream.messages import Data
 from agent.stream.receiving.open_chunks import open_chunks
 from agent.stream.receiving.presence import ChunksMissing
-from agent.stream.sending.batch_builder import Load
+from fakes.idle import goes_on, quick_load
 
 TMPFS = 0x01021994
 SMALL, LARGE, SPARSE = b"small" * 100, os.urandom(400_000), os.urandom(70_000)
@@ -237,12 +237,12 @@ def test_patches_of_what_stands_in_the_tree_only(rig: Rig) -> None:
     rig.index()
     base = read_at_once(LARGE, 0, Cutter())[1][0][2]
     new = base + b"one line more"
-    load = Load()
+    load = quick_load()
     load.chunk(chunks.DATA, chunks.name_of(new), new, between(new, chunks.name_of(base), base))
     (data,) = load.take()
     assert isinstance(data, Data)
-    assert [new] == open_chunks(data, rig.vault, "a call").raws
+    assert [new] == open_chunks(data, rig.vault, "a call", goes_on).raws
     (rig.tree / "sub" / "large").write_bytes(b"overwritten")
     with pytest.raises(ChunksMissing) as missing:
-        open_chunks(data, rig.vault, "a call")
+        open_chunks(data, rig.vault, "a call", goes_on)
     assert (chunks.name_of(base),) == missing.value.names

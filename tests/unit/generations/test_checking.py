@@ -19,6 +19,7 @@ from agent.generations.checking import UNREAD_MOST, ChunkCheck, DamagedChunk, ev
 from agent.store.catalog.catalog import CatalogLimits
 from agent.store.vault.vault import Vault
 from fakes.collected_stores import Stores, list_of
+from fakes.idle import goes_on
 from fakes.store_fakes import begun, file_row, header, name_row, number
 
 A, B = object_id(1, 10), object_id(1, 11)
@@ -89,7 +90,7 @@ def test_what_is_named_no_more_hurts_nobody(stores: Stores) -> None:
     stores.catalog.write(Changes((name_row(ROOT, b"a", A),)), header(stores.seq))
     damaged = {name_of(b"gone"): "it is not there", name_of(b"lost"): "it is not there"}
     with stores.catalog.reader() as reader:
-        hurt = hurt_by(damaged, stores.vault, reader, [])
+        hurt = hurt_by(damaged, stores.vault, reader, [], goes_on)
     assert [DamagedChunk(name_of(b"lost"), "it is not there", (b"a",), ("newest",), 1)] == hurt
 
 

@@ -17,6 +17,7 @@ from agent.core.rows import ObjectRow, name_key, object_key
 from agent.generations.comparing.change import Change, ChangeKind, differing
 from agent.generations.comparing.comparison import changes_between
 from agent.store.catalog.catalog import Catalog
+from fakes.idle import goes_on
 from fakes.kept_trees import KeptTrees
 from fakes.store_fakes import begun, dir_row, file_row, header, name_row, number
 
@@ -84,7 +85,7 @@ def test_a_difference_makes_one_tree_of_the_other(tmp_path: Path, seed: int, par
         with catalog.reader() as reader:
             for _ in range(25):
                 a, b = chance.choice(moments), chance.choice(moments)
-                changes = list(changes_between(reader, a, b))
+                changes = list(changes_between(reader, a, b, goes_on))
                 result, new = applied(history.tree(a), changes), history.tree(b)
                 linked = {one.path for one in changes if one.kind is CHANGED and one.names > 1}
                 ids = {new[path].id for path in linked}
@@ -96,7 +97,7 @@ def test_a_difference_makes_one_tree_of_the_other(tmp_path: Path, seed: int, par
 def told(catalog: Catalog, a: CommitNumber, b: CommitNumber) -> list[tuple[str, bytes, bytes | None, tuple[str, ...]]]:
     """What is said of two moments."""
     with catalog.reader() as reader:
-        return [(one.kind.value, one.path, one.source, one.differs) for one in changes_between(reader, a, b)]
+        return [(one.kind.value, one.path, one.source, one.differs) for one in changes_between(reader, a, b, goes_on)]
 
 
 def test_each_kind_of_change_is_told_as_people_name_it(tmp_path: Path) -> None:

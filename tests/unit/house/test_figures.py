@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from house.figures import constructor_parameters, files_by_folder, idle_defaults, mistakes, patches
+from house.figures import constructor_parameters, files_by_folder, mistakes, patches
 from house.source import Module, Source
 
 _CLASS = """
-def nobody(_): ...
-def answers(_): return 1
 class One:
-    def __init__(self, a, b=nobody, *, c=lambda: None): ...
-    def other(self, d=answers): ...
+    def __init__(self, a, b=1, *, c): ...
+    def other(self, d): ...
 """
 _TEST = """
 def test(monkeypatch):
@@ -25,10 +23,9 @@ def _source(agent: str, tests: str = "") -> Source:
     return Source(Path(), (Module(Path("agent/core/one.py"), agent),), (Module(Path("tests/test_one.py"), tests),))
 
 
-def test_constructors_and_their_defaults_are_counted() -> None:
-    """``self`` is no parameter; a default that answers something is none that does nothing."""
+def test_parameters_of_constructors_are_counted() -> None:
+    """``self`` is none, and other methods are no constructors."""
     assert {"agent.core.one.One": 3} == constructor_parameters(_source(_CLASS))
-    assert 2 == len([one for one in idle_defaults(_source(_CLASS)) if one.startswith("agent/core/one.py:5")])
 
 
 def test_patches_are_counted_and_those_of_constants() -> None:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from agent.core.kept import VaultCheck, VaultFacts, VaultVerified
 from agent.core.problem_codes import PROBLEM_CODES
 from agent.core.standing import PeerStanding, Standing, Verified
-from agent.status.events import Event, EventLog, events_between
+from agent.status.events import Event, EventLog
 from agent.status.facts import NodeFacts
 from agent.status.published import status_json
 from agent.status.state import Role
 from fakes.api_fakes import a_dataset, a_node, a_peer, a_problem
+from fakes.idle import happened_between
 
 TIME = "2026-11-22T03:15:00.000000Z"
 
@@ -41,13 +42,13 @@ def nodes(draw: st.DrawFn) -> NodeFacts:
 def test_nothing_happens_between_equal_values(facts: NodeFacts) -> None:
     """A value compared with itself tells nothing."""
     value = status_json(facts)
-    assert [] == events_between(value, value)
+    assert [] == happened_between(value, value)
 
 
 @given(nodes(), nodes())
 def test_problems_add_up(old: NodeFacts, new: NodeFacts) -> None:
     """What stood, plus what was raised, minus what was cleared, is what stands."""
-    told = [event for event in events_between(status_json(old), status_json(new)) if not event.dataset]
+    told = [event for event in happened_between(status_json(old), status_json(new)) if not event.dataset]
     raised = {event.code for event in told if event.message.startswith("raised")}
     cleared = {event.code for event in told if event.message.startswith("cleared")}
     before, after = ({problem.code for problem in facts.problems} for facts in (old, new))
@@ -58,7 +59,7 @@ def test_problems_add_up(old: NodeFacts, new: NodeFacts) -> None:
 def test_every_change_of_a_word_is_told(old: NodeFacts, new: NodeFacts) -> None:
     """State, role and epoch never change without an event that names both."""
     before, after = status_json(old), status_json(new)
-    told = {(event.dataset, event.code, event.message) for event in events_between(before, after)}
+    told = {(event.dataset, event.code, event.message) for event in happened_between(before, after)}
     earlier = {dataset["name"]: dataset for dataset in before["datasets"]}
     for dataset in after["datasets"]:
         was = earlier.get(dataset["name"], dataset)
@@ -69,7 +70,7 @@ def test_every_change_of_a_word_is_told(old: NodeFacts, new: NodeFacts) -> None:
 
 def test_a_start_is_told() -> None:
     """The first value tells the start and each dataset."""
-    events = events_between(None, status_json(a_node(a_dataset())))
+    events = happened_between(None, status_json(a_node(a_dataset())))
     assert [
         Event("", "agent-started", "hikae 0.1.0 on alpha"),
         Event("web", "dataset-present", "primary, streaming"),
@@ -81,7 +82,7 @@ def test_many_problems_at_once_are_summed() -> None:
     """A thousand problems of a code do not wash everything else out of the log."""
     many = tuple(a_problem(path=b"%d" % number) for number in range(1000))
     new = status_json(a_node(a_dataset(problems=many)))
-    events = [event for event in events_between(status_json(a_node(a_dataset())), new) if event.code == "unreadable"]
+    events = [event for event in happened_between(status_json(a_node(a_dataset())), new) if event.code == "unreadable"]
     assert (11, "raised: 990 more") == (len(events), events[-1].message)
 
 
@@ -125,7 +126,11 @@ def test_a_log_goes_on_without_its_file(tmp_path: Path) -> None:
 def test_a_dataset_that_is_closed_falls_into_no_epoch() -> None:
     """What is not open has no known epoch: none falls to 0, and none rises from there."""
     opened, closed = status_json(a_node(a_dataset())), status_json(a_node(a_dataset(epoch=0)))
-    told = [*events_between(opened, closed), *events_between(closed, opened), *events_between(None, opened)]
+    told = [
+        *happened_between(opened, closed),
+        *happened_between(closed, opened),
+        *happened_between(None, opened),
+    ]
     assert ["it is in epoch 3"] == [event.message for event in told if event.code == "epoch"]
 
 
@@ -148,7 +153,7 @@ def test_a_verify_that_ended_is_an_event_on_both_nodes() -> None:
             [],
         ),
     ]:
-        events = events_between(status_json(a_node(old)), status_json(a_node(new)))
+        events = happened_between(status_json(a_node(old)), status_json(a_node(new)))
         assert messages == [event.message for event in events if event.code == "verified"]
 
 
@@ -156,7 +161,9 @@ def test_a_check_of_the_vault_is_told_with_its_result() -> None:
     """Once; not what was known before the vault was opened."""
     checks = [None, VaultCheck(5, 2048, 0, 0), VaultCheck(6, 2048, 3, 3), VaultCheck(7, 2048, 1, 0)]
     values = [status_json(a_node(a_dataset(vault=checked_vault(last)))) for last in checks]
-    told = [(one.code, one.severity, one.message) for old, new in pairwise(values) for one in events_between(old, new)]
+    told = [
+        (one.code, one.severity, one.message) for old, new in pairwise(values) for one in happened_between(old, new)
+    ]
     assert [
         ("generations-verified", "info", "2.0 KiB of what the vault keeps was read, and is as it should be"),
         (
@@ -167,8 +174,8 @@ def test_a_check_of_the_vault_is_told_with_its_result() -> None:
         ("generations-verified", "error", "2.0 KiB of what the vault keeps was read: 1 chunk is damaged, 0 put back"),
     ] == told
     closed = status_json(a_node(a_dataset(vault=None)))
-    assert [] == [one for one in events_between(closed, values[1]) if one.code == "generations-verified"]
-    assert [] == events_between(values[1], values[1])
+    assert [] == [one for one in happened_between(closed, values[1]) if one.code == "generations-verified"]
+    assert [] == happened_between(values[1], values[1])
 
 
 def checked_vault(last: VaultCheck | None) -> VaultFacts:

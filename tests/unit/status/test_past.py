@@ -13,6 +13,7 @@ from agent.status.page.long_form import dataset_page
 from agent.status.published import Json, status_json
 from agent.status.state import Role
 from fakes.api_fakes import MINUTE, NOW, a_dataset, a_node, a_peer
+from fakes.idle import happened_between
 
 HISTORY = HistoryFacts(NOW - 60 * MINUTE, 3, NOW - 50 * MINUTE, NOW - MINUTE, (KeptNote(NOW - MINUTE, TAKEN, "one"),))
 VAULT = VaultFacts(12 << 30, 20 << 30, 3.2, 1 << 30, NOW + 999 * MINUTE)
@@ -99,5 +100,5 @@ def test_a_check_of_the_vault_is_an_event_where_it_is_told() -> None:
     ]
     values = [status_json(a_node(a_dataset(peers=(telling(past),)))) for past in pasts]
     assert ["beta: 2.0 KiB of what the vault keeps was read: 1 chunk is damaged, all put back"] == [
-        one.message for one in events_between(values[0], values[1])
+        one.message for one in happened_between(values[0], values[1])
     ]

@@ -16,6 +16,7 @@ from agent.stream.receiving.owed_here import Debts
 from agent.stream.receiving.presence import Presence
 from fakes.device import DevicePrimary, DeviceSecondary
 from fakes.eventually import eventually
+from fakes.idle import goes_on
 from fakes.memory_link import MemoryTransport
 from fakes.store_fakes import expire
 from fakes.stream_fakes import Call, Primary, Secondary, digest_of, noise, sync, until_durable
@@ -99,7 +100,7 @@ def test_a_chunk_that_cannot_be_read_is_owed_by_its_number(device: DevicePrimary
     sync(device, MemoryTransport(standby))
     assert ([ObjectId(2)], digest_of(device)) == (standby.catalog.owed(), standby.digest())
     assert b"bytes 65536-131071" == standby.catalog.place_of(ObjectId(2))
-    debts = Debts(standby.catalog, Presence(standby.vault))
+    debts = Debts(standby.catalog, Presence(standby.vault, goes_on))
     # The second question is about what was told by the first and may have come.
     assert [(ObjectId(2),)] * 2 == [debts.ask(ObjectId(0)).objects for _ in range(2)]
     device.unreadable = set()

@@ -22,10 +22,10 @@ from agent.stream.position import PositionBoard
 from agent.stream.receiving.making import ReceivingContext
 from agent.stream.receiving.receiver import Receiver
 from agent.stream.rows_blob import blobs_of
-from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.live import seal_of
 from agent.stream.versions import SPOKEN
 from fakes.apply_fakes import Rig, Tree, rig
+from fakes.idle import quick_load
 
 A, B = b"A" * 5000, b"B" * 5000
 
@@ -73,7 +73,7 @@ class Node:
         context = ReceivingContext("beta", self.catalog, self.vault, self.board, clock, kind, None)
         self.receiver = Receiver(hello, context)
         self.receiver.open()
-        load = Load()
+        load = quick_load()
         load.chunk(chunks.DATA, chunks.name_of(A), A)
         first = Tree(it.store).changes_to(old)
         for _, blob in blobs_of(first):
@@ -84,7 +84,7 @@ class Node:
 
     def second(self) -> list[SecondaryPart]:
         """The second commit, whose chunk is only named."""
-        load, two = Load(), self.two
+        load, two = quick_load(), self.two
         for _, blob in blobs_of(self._second):
             load.part(Offer(1, two.number, self.one.number, blob, ((chunks.DATA, chunks.name_of(B)),)))
         load.part(seal_of(two, self.one.number, len(self._second)))

@@ -15,6 +15,7 @@ from agent.core.patch import between
 from agent.stream.messages import Data
 from agent.stream.position import Level
 from agent.stream.sending.talk.refusals import RefusedByPeer
+from fakes.idle import damaged_in
 from fakes.memory_link import MemoryTransport
 from fakes.stream_fakes import (
     CHUNK,
@@ -175,7 +176,7 @@ def test_a_cut_among_patches_is_caught_up(primary: Primary, secondary: Secondary
     arrived(resumed, primary)
     resumed.stop()
     assert equal(primary, secondary)
-    assert [] == list(secondary.vault.check(deep=True))
+    assert [] == damaged_in(secondary.vault)
 
 
 def edited(data: bytes, number: int) -> bytes:

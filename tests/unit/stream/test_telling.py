@@ -6,6 +6,7 @@ from agent.core.clock import ManualClock
 from agent.core.hold import Hold
 from agent.core.standing import PeerStanding, Standing, SyncFacts
 from agent.stream.telling import CHANGE_SECONDS, PROGRESS_SECONDS, Standings, Telling
+from fakes.idle import nobody_told
 
 HELD = Standing("held", Hold("c", "s"))
 
@@ -17,7 +18,7 @@ def syncing(done: int) -> Standing:
 
 def test_what_is_news_is_told_once() -> None:
     """In each call the newest word is said first, and then only what differs."""
-    clock, standings = ManualClock(), Standings(ManualClock())
+    clock, standings = ManualClock(), Standings(ManualClock(), nobody_told)
     telling = Telling(standings, "beta", clock)
     assert (True, True) == (telling.waits, telling.clock() is not None)
     assert (False, None) == (telling.waits, telling.due())
@@ -32,7 +33,7 @@ def test_what_is_news_is_told_once() -> None:
 
 def test_a_change_is_told_soon_and_progress_seldom() -> None:
     """A peer that copies for hours is not told each block, and one that is held at once."""
-    clock, standings = ManualClock(), Standings(ManualClock())
+    clock, standings = ManualClock(), Standings(ManualClock(), nobody_told)
     telling = Telling(standings, "beta", clock)
     standings.say("beta", syncing(1))
     assert syncing(1) == telling.due()
@@ -48,7 +49,7 @@ def test_a_change_is_told_soon_and_progress_seldom() -> None:
 
 def test_why_a_call_ends_is_told_however_lately_something_was_said() -> None:
     """The pause that ends it is the last that the peer hears; without it the peer would take the link for lost."""
-    clock, standings = ManualClock(), Standings(ManualClock())
+    clock, standings = ManualClock(), Standings(ManualClock(), nobody_told)
     telling = Telling(standings, "beta", clock)
     standings.say("beta", Standing("streaming"))
     assert Standing("streaming") == telling.due()
@@ -73,7 +74,7 @@ def test_the_last_word_of_a_peer_is_kept_with_its_moment() -> None:
 
 def test_who_speaks_is_woken_by_news_only() -> None:
     """A watcher is called when there is something else to say, and not after it went."""
-    standings, woken = Standings(ManualClock()), list[int]()
+    standings, woken = Standings(ManualClock(), nobody_told), list[int]()
     wake = lambda: woken.append(1)  # noqa: E731  the same object must be given to unwatch
     standings.watch(wake)
     standings.say("beta", HELD)

@@ -15,6 +15,7 @@ from agent.fs.handles import handle_of_fd
 from agent.watch.asked_before import MOST, AskedBefore, VoidAsking, asked_before
 from fakes.eventually import eventually
 from fakes.holding import holding
+from fakes.idle import goes_on
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="what is opened is reported to root alone")
 WRITES, READS = "f = open(p, 'r+b')", "f = open(p, 'rb')"
@@ -35,9 +36,9 @@ def _made(base: Path) -> Path:
 
 @contextmanager
 def _asked(tree: Path, most: int = MOST, holds: Callable[[bytes], bool] = lambda _: False) -> Iterator[AskedBefore]:
-    found = AskedBefore(str(tree), holds, most=most)
+    found = AskedBefore(str(tree), holds, lambda: False, most)
     try:
-        found.ask()
+        found.ask(goes_on)
         yield found
     finally:
         found.close()

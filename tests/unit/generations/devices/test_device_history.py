@@ -19,6 +19,7 @@ from agent.repair.lost_files import lost_files
 from agent.store.catalog.generation import Cause, Generation
 from agent.store.catalog.kept import KeptCommit
 from agent.store.vault.pack import HEADER_SIZE
+from fakes.idle import goes_on
 from fakes.kept_device import KeptDevice, some_image
 from fakes.store_fakes import expire
 
@@ -42,7 +43,7 @@ def test_a_damaged_chunk_is_named_by_its_bytes(kept: KeptDevice, rng: random.Ran
     check = ChunkCheck(kept.vault, lambda _: None)
     with kept.catalog.reader() as reader:
         check.run(reader, None)
-        (hurt,) = hurt_by(check.damaged, kept.vault, reader, [generation])
+        (hurt,) = hurt_by(check.damaged, kept.vault, reader, [generation], goes_on)
         gone = lost_files(reader, kept.vault, [generation], lambda: None)
     assert (chunks.name_of(lost), (b"bytes 65,536 to 131,072",), ("G",)) == (hurt.name, hurt.paths, hurt.generations)
     assert (2 * DEVICE_CHUNK, 1, {"G": 1}) == (check.checked_bytes, gone.chunks, gone.files)

@@ -9,6 +9,7 @@ import pytest
 from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.node.stepping.step_in_hand import StepInHand
 from agent.node.stepping.stepped import SteppedRun
+from fakes.idle import nobody_told
 
 
 class _Answers:
@@ -25,7 +26,7 @@ class _Answers:
 
 
 def _step() -> tuple[StepInHand, SteppedRun]:
-    run = SteppedRun("rejoin", threading.Event())
+    run = SteppedRun("rejoin", threading.Event(), nobody_told)
     return StepInHand(run, "rejoin", "web", 0.001), run
 
 

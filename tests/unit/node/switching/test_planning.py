@@ -18,6 +18,7 @@ from agent.roles.switchover.planned import LATE, PlannedSwitchover, planned_time
 from agent.roles.switchover.steps import KIND, WantedSwitchover
 from agent.status.state import Role
 from agent.steps.record import Facts
+from fakes.idle import nobody_told
 
 NOW = 1_795_964_400_000_000_000
 WANTED = WantedSwitchover("web", "beta", reason="a new kernel")
@@ -32,7 +33,7 @@ class Member:
         self.role = Role.PRIMARY
         self.board = ProblemBoard()
         self.begun: list[tuple[str, Facts]] = []
-        self.run = SteppedRun(KIND, threading.Event())
+        self.run = SteppedRun(KIND, threading.Event(), nobody_told)
         self.busy = False
 
     def begin_steps(self, kind: str, arguments: Facts) -> SteppedRun:

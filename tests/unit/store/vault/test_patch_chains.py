@@ -17,6 +17,7 @@ from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import HEADER_SIZE, PackEnd, path_of
 from agent.store.vault.patch_chains import DEPTH_MAX, BaseUnknown, Record, rebuild_record, received
 from agent.store.vault.vault import Vault
+from fakes.idle import damaged_in
 from fakes.store_fakes import chunk
 
 ZERO = PackEnd(0, 0)
@@ -102,7 +103,7 @@ def test_a_hundred_versions_are_read_back(vault: Vault, directory: str) -> None:
     with Vault.open(directory, end, VaultLimits(cache=0)) as again:
         assert depths == again.depths(versions.names)
         assert versions.raws == [again.read(name) for name in versions.names]
-        assert [] == list(again.check(deep=True))
+        assert [] == damaged_in(again)
         with pytest.raises(Refused):
             again.forget(versions.names[:1])
 
@@ -225,14 +226,14 @@ def test_who_loses_a_base_loses_its_patches(vault: Vault, directory: str) -> Non
     for name in versions.names[1:]:
         with pytest.raises(Damaged):
             vault.read(name)
-    assert set(versions.names[1:]) == {name for name, _ in vault.check(deep=True)}
+    assert set(versions.names[1:]) == {name for name, _ in damaged_in(vault)}
     assert set(versions.names[1:]) == set(vault.lose(versions.names[1:2]))
     assert versions.raws[0] == vault.read(versions.names[0])
     with pytest.raises(NotFound):
         vault.read(versions.names[3])
     vault.add([chunk(versions.raws[3])], [versions.raws[3]])
     assert versions.raws[3] == vault.read(versions.names[3])
-    assert [] == list(vault.check(deep=True))
+    assert [] == damaged_in(vault)
     assert other.raws == [vault.read(name) for name in other.names]
     assert versions.names[:1] == vault.lose(versions.names[:1])
 
@@ -247,7 +248,7 @@ def test_a_lost_base_takes_its_patches_with_it(vault: Vault, directory: str) -> 
     with open(path_of(f"{directory}/packs", 0), "r+b") as pack:
         pack.write(b"zzzz")
     with Vault.open(directory, end, VaultLimits(cache=0)) as again:
-        assert (versions.names, []) == (again.missing(versions.names), list(again.check(deep=True)))
+        assert (versions.names, []) == (again.missing(versions.names), damaged_in(again))
         with pytest.raises(NotFound):
             again.read(versions.names[1])
 

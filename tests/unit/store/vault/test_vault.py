@@ -16,6 +16,7 @@ from agent.store.vault.limits import VaultLimits
 from agent.store.vault.pack import numbers_in, path_of
 from agent.store.vault.recent_chunks import ENTRY
 from agent.store.vault.vault import PackEnd, StoredChunk, Vault
+from fakes.idle import damaged_in
 from fakes.store_fakes import chunk, some_chunks
 
 ZERO = PackEnd(0, 0)
@@ -157,7 +158,7 @@ def test_an_index_is_rebuilt_from_the_packs(vault: Vault, directory: str, how: s
     with Vault.open(directory, end) as again:
         assert ([], raws) == (again.damage, [again.read(c.name) for c in chunks])
         assert {c.name for c in chunks} == set(again.names())
-        assert [] == list(again.check(deep=True))
+        assert [] == damaged_in(again)
 
 
 def test_an_index_ahead_of_the_packs_is_made_anew(directory: str) -> None:
@@ -206,12 +207,12 @@ def test_damaged_bytes_are_never_given(vault: Vault, directory: str) -> None:
     for victim in (1, 4):
         with pytest.raises(Damaged, match="fetched from the primary again"):
             vault.read(chunks[victim].name)
-    assert [chunks[4].name] == [name for name, _ in vault.check(deep=False)]
-    assert {chunks[1].name, chunks[4].name} == {name for name, _ in vault.check(deep=True)}
+    assert [chunks[4].name] == [name for name, _ in damaged_in(vault, deep=False)]
+    assert {chunks[1].name, chunks[4].name} == {name for name, _ in damaged_in(vault)}
     damaged = [chunks[1], chunks[4]]
     vault.forget([c.name for c in damaged])
     vault.add(damaged, [raws[1], raws[4]])
-    assert ([], raws) == (list(vault.check(deep=True)), [vault.read(c.name) for c in chunks])
+    assert ([], raws) == (damaged_in(vault), [vault.read(c.name) for c in chunks])
 
 
 def test_pinned_chunks_are_not_forgotten(vault: Vault) -> None:

@@ -14,10 +14,10 @@ from agent.core.patch import between
 from agent.core.rows import encode_name
 from agent.stream.messages import Batch, Heartbeat, Hello, Progress, Refuse, Welcome
 from agent.stream.receiving.intake import Intake
-from agent.stream.sending.batch_builder import Load
 from agent.stream.versions import SPOKEN
 from agent.stream.weights import weight
 from fakes.hostile import BASE, FILE, ONE, TWO, data, offer, opened, seal, take
+from fakes.idle import quick_load
 from fakes.stream_fakes import EPOCH, Secondary, noise
 
 HELLO = Hello("alpha", "web", SPOKEN, EPOCH, NOTHING, b"n" * 32)
@@ -93,7 +93,7 @@ def test_what_came_is_told_at_once(secondary: Secondary) -> None:
     pipe.put((HELLO,))
     answers = secondary.intake("alpha", nothing).answers(iter(pipe.get, None))
     assert isinstance(next(answers)[0], Welcome)
-    load, consumed = Load(), 0
+    load, consumed = quick_load(), 0
     for number in range(3):
         load.chunk(chunks.DATA, chunks.name_of(b"%d" % number), b"%d" % number)
         batch = load.take()
@@ -109,7 +109,7 @@ def test_what_came_is_told_at_once(secondary: Secondary) -> None:
 def test_a_patch_of_what_is_not_here_leaves_what_was_sealed_before(secondary: Secondary) -> None:
     """It waited for its sync only; what came of the next commit is taken back."""
     old, new = noise(5000), noise(5000) + b"more"
-    load = Load()
+    load = quick_load()
     load.chunk(chunks.DATA, chunks.name_of(new), new, between(new, chunks.name_of(old), old))
     added = encode_name(ROOT, b"again", FILE)
     first = (data(), offer(BASE), seal(BASE, len(BASE)))

@@ -10,6 +10,7 @@ from agent.core.errors import TryAgain, WireError
 from agent.core.ids import ROOT, ChunkNumber, CommitNumber, ObjectId
 from agent.core.rows import ChunkRow, NameRow, ObjectRow, chunk_key, encode_object, object_key
 from agent.stream.receiving.structure import Structure
+from fakes.idle import goes_on
 
 NUMBER = CommitNumber(1)
 
@@ -49,7 +50,7 @@ def chain(first: int, levels: int, top: int) -> dict[ObjectId, ObjectId]:
 def test_a_deep_chain_is_followed_up_once(backwards: bool) -> None:
     """A tree of 2,000 levels in one batch fits, in either order, with a few questions for each level."""
     staged = Staged(chain(ROOT + 1, 2000, ROOT))
-    structure = Structure(staged, empty=True)
+    structure = Structure(staged, True, goes_on)
     rows = staged.names()
 
     structure.look(NUMBER, rows[::-1] if backwards else rows, ())
@@ -88,7 +89,7 @@ def test_a_circle_does_not_fit() -> None:
     above = chain(ROOT + 1, 5, ROOT)
     above |= {ObjectId(50): ObjectId(52), ObjectId(51): ObjectId(50), ObjectId(52): ObjectId(51)}
     staged = Staged(above)
-    structure = Structure(staged, empty=True)
+    structure = Structure(staged, True, goes_on)
 
     structure.look(NUMBER, staged.names(), ())
     with pytest.raises(WireError, match="does not fit into the tree"):
@@ -98,7 +99,7 @@ def test_a_circle_does_not_fit() -> None:
 def test_what_was_seen_is_not_believed_of_a_later_state() -> None:
     """A directory that hung below the root before the next batch was staged is looked at anew."""
     staged = Staged(chain(ROOT + 1, 5, ROOT))
-    structure = Structure(staged, empty=True)
+    structure = Structure(staged, True, goes_on)
     structure.look(NUMBER, staged.names(), ())
 
     first, last = ObjectId(ROOT + 1), ObjectId(ROOT + 5)
@@ -128,7 +129,7 @@ def test_settling_ends_when_the_call_does() -> None:
 
 def test_a_tree_has_no_chunks_of_a_device() -> None:
     """A chunk's row is refused before it is staged, and so is its key."""
-    structure = Structure(Staged({}), True)
+    structure = Structure(Staged({}), True, goes_on)
     with pytest.raises(WireError, match="in a tree"):
         structure.check_types([ChunkRow(ChunkNumber(1), 512, bytes(32))])
     with pytest.raises(WireError, match="in a tree"):
@@ -138,7 +139,7 @@ def test_a_tree_has_no_chunks_of_a_device() -> None:
 def test_nothing_is_remembered_of_rows_that_ended_all_at_once() -> None:
     """A directory of before a new beginning is none for the names that come after it."""
     staged = Staged({ObjectId(7): ROOT, ObjectId(9): ObjectId(7)})
-    structure = Structure(staged, True)
+    structure = Structure(staged, True, goes_on)
     structure.check_types([ObjectRow(ObjectId(7), stat.S_IFDIR, 0, 0, 0)])
     del staged.above[ObjectId(7)]
     structure.begun_anew()

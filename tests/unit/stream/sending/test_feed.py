@@ -10,6 +10,7 @@ from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.store.spool import Spool
 from agent.stream.sending.feed import Feed, LiveCommit, LiveContent
+from fakes.idle import feed_at_all_hours
 
 COMMIT = Commit(CommitNumber(1), NOTHING, b"d" * 32, 0, 0, True, 0, 0)
 
@@ -35,7 +36,7 @@ def none() -> int:
 
 def test_every_peer_gets_everything() -> None:
     """Two queues, the same items, each taken by itself."""
-    feed = Feed()
+    feed = feed_at_all_hours()
     one, two = feed.attach("one", nothing, none), feed.attach("two", nothing, none)
     give(feed, 10)
     assert [1, 0, 1] == [len(one.take(100)), len(one.take(100)), len(two.take(100))]
@@ -43,7 +44,7 @@ def test_every_peer_gets_everything() -> None:
 
 def test_overflow_detaches() -> None:
     """Who cannot follow loses the queue and is told; the others stay."""
-    feed = Feed(limit=100)
+    feed = feed_at_all_hours(100)
     slow, quick = feed.attach("slow", nothing, none), feed.attach("quick", nothing, none)
     for _ in range(3):
         give(feed, 40)
@@ -55,7 +56,7 @@ def test_overflow_detaches() -> None:
 
 def test_one_item_larger_than_the_queue() -> None:
     """It passes when the queue is empty."""
-    feed = Feed(limit=100)
+    feed = feed_at_all_hours(100)
     queue = feed.attach("one", nothing, none)
     give(feed, 1000)
     assert 1 == len(queue.take(1))
@@ -63,7 +64,7 @@ def test_one_item_larger_than_the_queue() -> None:
 
 def test_room() -> None:
     """Only streaming peers are waited for, and one with room is enough."""
-    feed = Feed(limit=100)
+    feed = feed_at_all_hours(100)
     queue = feed.attach("one", nothing, none)
     give(feed, 80)
     assert feed.has_room(0)
@@ -77,7 +78,7 @@ def test_room() -> None:
 def test_nobody_waits_for_other_hours() -> None:
     """A full queue of a peer to whom nothing may be sent now holds up nobody; one to whom something may still does."""
     closed = {"night"}
-    feed = Feed(limit=100, stands_still=closed.__contains__)
+    feed = Feed(closed.__contains__, limit=100)
     for name in ("night", "day"):
         feed.attach(name, nothing, none).streaming = name == "night"
     give(feed, 80)
@@ -92,7 +93,7 @@ def test_nobody_waits_for_other_hours() -> None:
 
 def test_room_is_waited_for() -> None:
     """Taking wakes who waits for room."""
-    feed = Feed(limit=100)
+    feed = feed_at_all_hours(100)
     queue = feed.attach("one", nothing, none)
     queue.streaming = True
     give(feed, 80)
@@ -106,7 +107,7 @@ def test_room_is_waited_for() -> None:
 
 def test_content_that_began_before_is_not_covered() -> None:
     """A file whose first slices were given before the peer came is named with its commit."""
-    feed = Feed()
+    feed = feed_at_all_hours()
     feed.attach("early", nothing, none)
     feed.content(1, [chunk(1)])
     queue = feed.attach("late", nothing, none)
@@ -119,7 +120,7 @@ def test_content_that_began_before_is_not_covered() -> None:
 
 def test_a_small_commit_passes_large_content() -> None:
     """Content that a commit does not name waits for it; what it names goes before it, and commits keep their order."""
-    feed = Feed()
+    feed = feed_at_all_hours()
     queue = feed.attach("one", nothing, none)
     feed.content(1, [chunk(50)])
     feed.content(1, [chunk(51)])
@@ -135,7 +136,7 @@ def test_a_small_commit_passes_large_content() -> None:
 
 def test_a_queue_that_spills_holds_nothing(tmp_path: Path) -> None:
     """Chunks are in the spool, rows nowhere; once that is full, the queue has ended, and so has what it took."""
-    feed = Feed()
+    feed = feed_at_all_hours()
     spool = Spool.open(str(tmp_path), limit=100)
     queue = feed.attach("one", nothing, none, spool)
     give(feed, 60)
@@ -148,7 +149,7 @@ def test_a_queue_that_spills_holds_nothing(tmp_path: Path) -> None:
 
 def test_a_queue_that_was_given_up() -> None:
     """It lets go of what waits, and takes no more."""
-    feed = Feed()
+    feed = feed_at_all_hours()
     queue = feed.attach("one", nothing, none)
     give(feed, 10)
     queue.give_up()
@@ -159,14 +160,14 @@ def test_a_queue_that_was_given_up() -> None:
 
 def test_nobody_is_attached() -> None:
     """Nothing is kept for peers that are away."""
-    feed = Feed()
+    feed = feed_at_all_hours()
     give(feed, 10)
     assert not feed.attach("one", nothing, none)
 
 
 def test_content_is_taken_in_parts_that_fit_the_link() -> None:
     """Between two of them a commit goes out; nothing is lost, and the order stays."""
-    feed = Feed()
+    feed = feed_at_all_hours()
     queue = feed.attach("one", nothing, none)
     chunks = [ReadChunk(bytes([at]) * 32, 0, bytes(10), True) for at in range(7)]
     feed.content(1, chunks, is_new=True)
@@ -181,7 +182,7 @@ def test_content_is_taken_in_parts_that_fit_the_link() -> None:
 
 def test_what_was_given_before_a_queue_was_there() -> None:
     """It lacks until a commit has it, and is brought in another way then; so it does until it is given up."""
-    feed = Feed()
+    feed = feed_at_all_hours()
     feed.content(0, [chunk(10)])
     feed.content(1, [chunk(20)])
     feed.content(1, [chunk(30)])
@@ -201,7 +202,7 @@ def test_what_was_given_before_a_queue_was_there() -> None:
 
 def test_what_was_put_before_a_peer_passed_over_follows_nothing() -> None:
     """Nor does the rest of a file of which a part was put then; nor what began before the queue."""
-    feed = Feed()
+    feed = feed_at_all_hours()
     feed.content(1, [chunk(10)])
     queue = feed.attach("one", nothing, none)
     assert [False, True] == [queue.follows(token) for token in (1, 2)]
@@ -215,7 +216,7 @@ def test_what_was_put_before_a_peer_passed_over_follows_nothing() -> None:
 def test_the_room_of_a_slow_link_is_before_the_next_commit() -> None:
     """Commits that wait, what they name, and what was taken and has not gone out take of it; content that they pass does not."""
     unsaid = [0]
-    feed = Feed()
+    feed = feed_at_all_hours()
     queue = feed.attach("one", nothing, lambda: unsaid[0])
     queue.streaming = True
     assert feed.room() is None, "it is not known how slow"

@@ -6,7 +6,7 @@ import random
 
 from agent.core.chunks import DATA, name_of
 from agent.store.vault.codec import open_chunk, pack_chunk
-from agent.stream.messages import Data
+from agent.stream.messages import BATCH_TARGET, Data
 from agent.stream.sending.batch_builder import Load
 from agent.stream.sending.talk.effort import QUICK, STEADY, THOROUGH, level
 
@@ -32,7 +32,7 @@ def test_every_level_is_opened_alike() -> None:
     assert [raw] * 3 == [open_chunk(each) for each in packed]
     assert len(packed[2].stored) < len(packed[0].stored)
     levels = iter((QUICK, THOROUGH))
-    load = Load(lambda: next(levels))
+    load = Load(lambda: next(levels), lambda: BATCH_TARGET)
     sizes = []
     for _ in range(2):
         load.chunk(DATA, name_of(raw), raw)
