@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from pathlib import Path
 
 from fakes.agents import pair
@@ -64,21 +63,21 @@ def test_another_directory_in_the_standbys_place_is_not_written() -> None:
 
 
 def test_another_path_is_filled_by_resync() -> None:
-    """What equals at the new path is taken over and not written again, the rest comes; the old directory stays as it was."""
+    """Changed in the files of both nodes, as the README says: what equals at the new path is taken over and not written again, the
+    rest comes; the old directory stays as it was, and no node says that their configurations differ."""
     with pair() as both:
         for name in ("same", "other", "missing"):
             (both.source / name).write_text(f"the content of {name}")
         both.begin()
         before = snapshot(str(both.target))
         other = both.base / "another place"
-        both.beta.kill(signal.SIGTERM)
         shutil.copytree(both.target, other, ignore=shutil.ignore_patterns(".hikae", "missing"))
         inode = (other / "same").stat().st_ino
         (other / "other").write_text("something else")
         (other / "foreign").write_text("not ours")
-        text = both.beta.config.read_text()
-        both.beta.config.write_text(text.replace(str(both.target), str(other)))
-        both.beta.start()
+        for agent in both.agents:
+            agent.config.write_text(agent.config.read_text().replace(str(both.target), str(other)))
+            agent.json("reload")
         assert "hikae resync web --standby" in both.beta.told("standby-replaced")["remedy"]
         assert 3 == both.beta.run("resync", "web", "--standby").returncode
         both.beta.json("resync", "web", "--standby", "--yes")
@@ -90,6 +89,8 @@ def test_another_path_is_filled_by_resync() -> None:
         (both.source / "later").write_text("goes on")
         both.alpha.json("wait", "web", "--applied", "--timeout", "60")
         assert [] == differences(str(both.source), str(other))
+        for agent in both.agents:
+            agent.cleared("config-differs")
         assert 3 == both.beta.run("resync", "web", "--standby", "--yes").returncode
         assert 3 == both.alpha.run("resync", "web", "--standby", "--yes").returncode
 
