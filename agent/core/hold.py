@@ -23,6 +23,8 @@ from agent.core.problem_codes import (
 ACCEPTED = frozenset({SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING, ROOT_REPLACED, DEVICE_SHRUNK, REWOUND, FENCED})
 #: Holds of the newest commit alone. Any other is of the place where the standby stands: no other commit can stand there either.
 OF_COMMIT = ACCEPTED | {LINEAGE_WAITS}
+#: What somebody did to the tree on its primary, by mistake or not.
+LOST = frozenset({SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING})
 #: The standby is not there, or another stands in its place.
 REPLACED = frozenset({STANDBY_GONE, STANDBY_REPLACED})
 #: What `hikae resync` ends.
@@ -33,7 +35,8 @@ TAKEN_ANEW = REPLACED | {STANDBY_FOREIGN}
 class Hold:
     """One hold. ``code``, ``sentence``, ``remedy``: those of the problem that says so, a peer's words where a peer says them;
     ``since``: UTC ns, 0 while not known; ``gives_up``: what is lost by accepting it, where that is more than the sentence says
-    (not told to peers); ``accepted_on``: the node on which `hikae accept` ends it, "" where only its cause's end does."""
+    (not told to peers); ``accepted_on``: the node on which `hikae accept` ends it, "" where only its cause's end does;
+    ``generation``: what the brake kept before what is held began, "" for nothing."""
 
     code: str
     sentence: str
@@ -41,6 +44,7 @@ class Hold:
     since: int = 0
     gives_up: str = ""
     accepted_on: str = ""
+    generation: str = ""
 
 
 def on_node(hold: Hold, node: str) -> Hold:

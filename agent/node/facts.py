@@ -127,7 +127,7 @@ def standby_facts(
         applied_at=newest.time if newest is not None and newest.number == apply.applied else side.applied_at(),
         peers=(primary,),
         sync=_beside(_applying(side, first), primary),
-        hold=_told_hold(problems, apply.hold),
+        hold=side.brake_generations.told(_told_hold(problems, apply.hold)),
         pauses=pauses.told(),
         problems=tuple(problems),
         uncounted=uncounted,

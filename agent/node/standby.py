@@ -112,7 +112,7 @@ class Standby:
         ticks = RetentionTicks(around.clock, this_boot())
         self.keeper = GenerationKeeper(ticks, self.space.shortened)
         self.taker = self._made_taker()
-        self._brake_generations = BrakeGenerations(dataset.name, self.keeper, self.errands, around.clock)
+        self.brake_generations = BrakeGenerations(dataset.name, self.keeper, self.errands, around.clock)
         self.scheduled = self._made_schedule()
         self.board.watch(self._moved)
         if newest is not None:
@@ -225,7 +225,7 @@ class Standby:
             # What is found present while a vault is filled is found in the tree as well.
             self._collector.tick(hurry=self.space.hurries)
         self.space.tick(self._collector.ended)
-        self._brake_generations.look(self._applier.holds.noted)
+        self.brake_generations.look(self._applier.holds.noted)
         self._tell_short_history()
         self.scheduled.tick()
         if not self.rejoined.filling.at_work:

@@ -27,6 +27,7 @@ def fill_standing(out: pb.Standing, standing: Standing) -> None:
         hold = standing.hold
         out.hold.code, out.hold.since = hold.code[:WORD_MAX], hold.since
         out.hold.sentence, out.hold.remedy = hold.sentence[:TEXT_MAX], hold.remedy[:TEXT_MAX]
+        out.hold.generation = hold.generation[:WORD_MAX]
     for pause in standing.pauses[:_PAUSES_MAX]:
         out.pauses.add(what=pause.what[:WORD_MAX], until=pause.until or 0)
     if standing.worst is not None:
@@ -92,7 +93,8 @@ def _fill_sync(out: pb.StandingSync, sync: SyncFacts) -> None:
 
 
 def _read_hold(hold: pb.StandingHold) -> Hold:
-    return Hold(said_word(hold.code), said_text(hold.sentence), said_text(hold.remedy), said_moment(hold.since))
+    since, generation = said_moment(hold.since), said_word(hold.generation)
+    return Hold(said_word(hold.code), said_text(hold.sentence), said_text(hold.remedy), since, generation=generation)
 
 
 def _read_trouble(worst: pb.StandingTrouble) -> Trouble:

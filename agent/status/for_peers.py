@@ -64,7 +64,9 @@ def _state_for(facts: DatasetFacts, peer: str) -> State:
 
 
 def _hold(hold: Hold | None) -> Hold | None:
-    return None if hold is None else Hold(hold.code, shown(hold.sentence), shown(hold.remedy), hold.since)
+    if hold is None:
+        return None
+    return Hold(hold.code, shown(hold.sentence), shown(hold.remedy), hold.since, generation=hold.generation)
 
 
 def _count(problems: list[Problem], severity: Severity) -> int:

@@ -177,6 +177,7 @@ def _hold(hold: Hold | None, node: str) -> Json | None:
         "node": node,
         "since": stamp(hold.since),
         "gives_up": shown(hold.gives_up) or None,
+        "generation": shown(hold.generation) or None,
         "accepted_on": on_node(hold, node).accepted_on or None,
     }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED, UNCONFIRMED
+from agent.core.hold import LOST
+from agent.core.problem_codes import UNCONFIRMED
 from agent.core.standing import FIRST_SYNC
 from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.published import Json
@@ -188,8 +189,10 @@ def _typed_there(peer: str, remedy: str) -> str:
     return f"; on {on or peer}: {rest}" if rest else ""
 
 
-#: Holds of what somebody did to the tree on its primary, by mistake or not.
-LOST = (MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED)
+def back_to_before(hold: Json, dataset: str) -> str:
+    """What brings the tree back to before what is held: to what the brake kept, where it kept something."""
+    kept = hold.get("generation")
+    return f"hikae rollback {dataset} --generation {kept}" if kept else f"hikae rollback {dataset} --at TIME"
 
 
 def hold_text(status: Json, hold: Json, dataset: str, primary: str = "") -> str:
@@ -197,7 +200,7 @@ def hold_text(status: Json, hold: Json, dataset: str, primary: str = "") -> str:
     where = f"on {primary}: " if primary and primary != hold["node"] else ""
     remedy = hold["remedy"] or f"hikae accept {dataset}, if that is meant"
     if hold["code"] in LOST:
-        remedy += f"; if it is not: {where}hikae rollback {dataset} --at TIME"
+        remedy += f"; if it is not: {where}{back_to_before(hold, dataset)}"
     if hold["node"] == status["node"]:
         return f"{hold['sentence']}: {remedy}"
     return f"{hold['node']} is held: {hold['sentence']}; on {hold['node']}: {remedy}"

@@ -33,8 +33,9 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
   `lag_seconds` is measured on one clock. `forecast_seconds` is how long `behind_bytes` takes at the rate of now; null where
   that is not known, and never where `forecast_never` says so. `state`, `hold`, `errors`, `warnings`, `worst` and
   `last_verify` are what the peer says of itself, at `said`.
-- `hold` names the node on which it is accepted (`accepted_on`, null where accepting does not end it). `problems` have a code
-  of [problems.md](problems.md); `uncounted` says how many more of a code there are.
+- `hold` names the node on which it is accepted (`accepted_on`, null where accepting does not end it), and the `generation` that
+  the brake took before what is held began (null: none). `problems` have a code of [problems.md](problems.md); `uncounted` says
+  how many more of a code there are.
 - `history`, `vault`, `generations`: of the node with the vault; elsewhere of the peer that keeps most, as it told it: `node`
   is whose it is, `said` when that was heard (null: this node's own). Each peer has its own in `peers`. Null: not known.
 - `reaches`: every moment since then can be brought back; `until`: the last of them, where a node was promoted since and adds none

@@ -35,7 +35,11 @@ def test_held() -> None:
     with filled(files=300) as both:
         for number in range(200):
             (both.source / f"f{number}").unlink()
-        must_be("held", both, is_state("held"), is_state("held"))
+        must_be("held", both, _held_after_a_generation, _held_after_a_generation)
+
+
+def _held_after_a_generation(dataset: Json) -> bool:
+    return is_state("held")(dataset) and dataset["hold"]["generation"] is not None
 
 
 def test_disconnected_from_the_secondary() -> None:

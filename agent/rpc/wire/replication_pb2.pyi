@@ -831,10 +831,13 @@ class StandingHold(_message.Message):
     SENTENCE_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     sentence: _builtins.str
     remedy: _builtins.str
     since: _builtins.int
+    generation: _builtins.str
+    """What the brake kept there before what is held began."""
     def __init__(
         self,
         *,
@@ -842,10 +845,11 @@ class StandingHold(_message.Message):
         sentence: _builtins.str = ...,
         remedy: _builtins.str = ...,
         since: _builtins.int = ...,
+        generation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "remedy", b"remedy", "sentence", b"sentence", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "generation", b"generation", "remedy", b"remedy", "sentence", b"sentence", "since", b"since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

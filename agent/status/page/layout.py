@@ -16,7 +16,7 @@ CUT = "…"
 _GLUED = re.compile(r"(\d) (%|(?:bytes|[KMGTP]iB|[kMG]?B/s|ms|s|min|h|days?)\b)")
 #: A command stands on one line: ``hikae resync web --standby``, ``hikae generations expire DATASET --dry-run``. A name belongs
 #: to it where something shows that the command goes on or ends behind it.
-_TYPED = re.compile(r"hikae [a-z]+(?: [\w./-]+(?= --|[;,:)]| \(|$))?(?: (?:--[a-z-]+|[A-Z]{2,}))*")
+_TYPED = re.compile(r"hikae [a-z]+(?: [\w./-]+(?= --|[;,:)]| \(|$))?(?: (?:--[a-z-]+|[A-Z]{2,}|\d{8}T\d{6}Z[-\d]*))*")
 #: A name is not shortened further than this.
 _LEAST = 6
 

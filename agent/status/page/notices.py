@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.core.hold import LOST
 from agent.core.problem_codes import UNCONFIRMED
 from agent.status.figures import clock_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
 from agent.status.sentences import (
     BEST_WATCHERS,
-    LOST,
     PAUSED,
+    back_to_before,
     last_heard,
     moving_text,
     pace_text,
@@ -92,9 +93,9 @@ def _held(status: Json, dataset: Json, hold: Json) -> list[Notice]:
     subject = "" if hold["node"] == status["node"] else f"{hold['node']} is held: "
     sentence, name = f"{subject}{hold['sentence']}{since}", dataset["name"]
     if hold["code"] in LOST:
-        back = f"hikae rollback {name} --at TIME (before that)"
+        back = f"{back_to_before(hold, name)} (before that)"
         return [
-            Notice(f"{sentence}; the standby keeps what it had"),
+            Notice(f"{sentence}; the standby stays as it stands"),
             Notice("", back, dataset["primary"], "If it was not meant"),
             Notice("", f"hikae accept {name}", hold["node"], "If it was"),
         ]

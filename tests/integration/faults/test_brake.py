@@ -53,10 +53,13 @@ def test_a_deletion_that_is_spread_over_time_is_held() -> None:
             if number % 20 == 0:
                 both.alpha.wait("durable")
         both.alpha.wait("durable")
+        eventually(lambda: both.beta.look()["hold"] and both.beta.look()["hold"]["generation"])
         line = held(both, "mass-deletion", "380 of 410 entries deleted since ")
+        kept = both.beta.json("generations", "show", "web", "latest")
+        assert ("brake", 410) == (kept["cause"], kept["entries"])
         sentence = (
-            r"380 of 410 entries deleted since [\d:]{8}; the standby keeps what it had\. "
-            r"If it was not meant, on alpha: hikae rollback web --at TIME "
+            r"380 of 410 entries deleted since [\d:]{8}; the standby stays as it stands\. "
+            rf"If it was not meant, on alpha: hikae rollback web --generation {kept['generation']} "
             r"\(before that\) If it was, on beta: hikae accept web"
         )
         assert re.match(rf"web HELD ← alpha [\d:]+ [\d:]+( !)? never .* {sentence}", line), line

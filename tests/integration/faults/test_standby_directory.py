@@ -63,8 +63,8 @@ def test_another_directory_in_the_standbys_place_is_not_written() -> None:
 
 
 def test_another_path_is_filled_by_resync() -> None:
-    """Changed in the files of both nodes, as the README says: what equals at the new path is taken over and not written again, the
-    rest comes; the old directory stays as it was, and no node says that their configurations differ."""
+    """Changed in the files of both nodes, as the README says: what equals at the new path is taken over and not written again,
+    the rest comes; the old directory stays as it was, and no node says that their configurations differ."""
     with pair() as both:
         for name in ("same", "other", "missing"):
             (both.source / name).write_text(f"the content of {name}")

@@ -61,7 +61,7 @@ def datas(draw: st.DrawFn) -> Data:
     )
 
 
-held = st.none() | st.builds(Hold, words, words, words, counts)
+held = st.none() | st.builds(Hold, words, words, words, counts, generation=words)
 reached = st.none() | st.builds(
     BarrierReached,
     st.integers(1, (1 << 63) - 1),

@@ -44,8 +44,17 @@ def below(**more: Any) -> list[str]:
         (
             {"hold": Hold("held", "the source is empty")},
             [
-                "  the source is empty; the standby keeps what it had.",
+                "  the source is empty; the standby stays as it stands.",
                 "  If it was not meant, on alpha:  hikae rollback web --at TIME (before that)",
+                "  If it was, on alpha:  hikae accept web",
+            ],
+        ),
+        (
+            {"hold": Hold("mass-deletion", "9 of 10 deleted", generation="20261122T040000Z-2")},
+            [
+                "  9 of 10 deleted; the standby stays as it stands.",
+                "  If it was not meant, on alpha:",
+                "  hikae rollback web --generation 20261122T040000Z-2 (before that)",
                 "  If it was, on alpha:  hikae accept web",
             ],
         ),

@@ -49,6 +49,7 @@ def test_the_whole_shape() -> None:
             "node": "alpha",
             "since": "2026-11-22T04:15:00.000000Z",
             "gives_up": None,
+            "generation": None,
             "accepted_on": "alpha",
         },
         "pauses": [{"node": "alpha", "what": "apply", "until": None}],
@@ -95,7 +96,15 @@ def test_what_a_peer_says_is_shown_as_its_own() -> None:
         NOW,
     )
     dataset = status_json(a_node(a_dataset(peers=(a_peer(told=told),))))["datasets"][0]
-    hold = {"code": "c", "sentence": "\\x1b]0;x", "remedy": "r", "node": "beta", "since": None, "gives_up": None}
+    hold = {
+        "code": "c",
+        "sentence": "\\x1b]0;x",
+        "remedy": "r",
+        "node": "beta",
+        "since": None,
+        "gives_up": None,
+        "generation": None,
+    }
     hold["accepted_on"] = None
     assert [hold, hold] == [dataset["hold"], dataset["peers"][0]["hold"]]
     assert [{"node": "beta", "what": "apply", "until": "2026-11-22T04:15:00.000000Z"}] == dataset["pauses"]

@@ -12,7 +12,9 @@ import pytest
 from agent.config.values import Brake, Dataset, Generations
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes
+from agent.core.hold import Hold
 from agent.core.ids import NOTHING, ROOT
+from agent.core.problem_codes import MASS_DELETION, SOURCE_EMPTIED, STANDBY_GONE
 from agent.node.following.errands import Errands
 from agent.node.following.generations.brake_generations import EVERY, BrakeGenerations
 from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
@@ -61,3 +63,26 @@ def test_once_an_hour_also_after_a_restart(catalog: Catalog) -> None:
     look(first, 6)
     three, six = number(3), number(6)
     assert [[], [three], [three], [three], [three], [three, six]] == kept
+
+
+def test_a_hold_names_what_was_kept_before_it(catalog: Catalog) -> None:
+    """Also after a restart; not a hold of anything else, and not one that came at once, long after something else was noted."""
+    clock = ManualClock()
+    keeper = GenerationKeeper(RetentionTicks(clock, "boot"), lambda: cast(Dataset, FakeDataset()))
+    errands = Errands("web", catalog, ServedCalls("web", clock), lambda: None)
+
+    def told(brakes: BrakeGenerations, code: str) -> str:
+        hold = brakes.told(Hold(code, "", since=clock.now_ns()))
+        assert hold is not None
+        return hold.generation
+
+    brakes, again = (BrakeGenerations("web", keeper, errands, clock) for _ in range(2))
+    assert ("", None) == (told(brakes, MASS_DELETION), brakes.told(None))
+    for one in (brakes, again):
+        one.look(number(3))
+        errands.turn()
+    (kept,) = catalog.generations()
+    for one in (brakes, again):
+        assert [kept.name, kept.name, ""] == [told(one, code) for code in (MASS_DELETION, SOURCE_EMPTIED, STANDBY_GONE)]
+    clock.advance(EVERY)
+    assert [kept.name, ""] == [told(brakes, code) for code in (MASS_DELETION, SOURCE_EMPTIED)]
