@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import structlog
 
@@ -43,8 +43,10 @@ class Desk(Protocol):
         ...
 
 
-#: What is told of a call, before it is done.
-Journal: TypeAlias = Callable[[Caller, Request[Any]], None]
+class Journal(Protocol):
+    """What is told of a call before it is done, and once more with the ``error`` by which it was refused, or failed."""
+
+    def __call__(self, caller: Caller, request: Request[Any], error: HikaeError | None = None, /) -> None: ...
 
 
 def root_and_our_own() -> tuple[int, ...]:
@@ -71,7 +73,7 @@ def _login_of(pid: int) -> int | None:
 
 class AdminServer:
     """Serves ``desk`` at ``path`` to root and to the agent's own user, each call in a thread of its own. ``journal`` is told
-    of every call before it is done, and by whom it was typed.
+    of every call before it is done, and by whom it was typed; and of each that was refused or failed.
 
     ``start`` raises what ``SocketFile.bind`` raises. ``stop`` ends once every call has: the desk must be told
     to stop before, so that their long calls end."""
@@ -200,13 +202,17 @@ class _Handler(BaseHTTPRequestHandler):
         caller = Caller(uid, _login_of(pid) if operation.changes(request) else None)
         controls = self.server.desk.typed_by(caller)
         self.server.journal(caller, request)
+
+        def failed(error: HikaeError) -> None:
+            self.server.journal(caller, request, error)
+
         if not operation.long:
-            self._send(200, _outcome(lambda: controls.ask(request)))
+            self._send(200, _outcome(lambda: controls.ask(request), failed))
             return
         self._head(200, "application/x-ndjson")
         # A long call is bounded by its own timeout, and by the caller's patience: the pulse notices when that ends.
         with LineAnswer(self.wfile) as answer:
-            answer.finish(_outcome(lambda: controls.ask(request, answer.progress)))
+            answer.finish(_outcome(lambda: controls.ask(request, answer.progress), failed))
 
     def _credentials(self) -> tuple[int, int]:
         """Process and user of the caller."""
@@ -248,13 +254,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def _outcome(call: Callable[[], object]) -> Json:
+def _outcome(call: Callable[[], object], failed: Callable[[HikaeError], None]) -> Json:
+    """The answer of a call. ``failed`` is told what it ended with, where that is an error."""
     try:
         return {"result": call()}
     except HikaeError as error:
-        return {"error": error_json(error)}
+        ended = error
     except ConnectionError:
-        return {"error": error_json(TryAgain("finish the call", "", "the caller has gone"))}
+        ended = TryAgain("finish the call", "", "the caller has gone")
     except Exception:  # noqa: BLE001  whatever a call raises, its caller gets an answer
         _log.exception("a call failed")
-        return {"error": error_json(_BUG)}
+        ended = _BUG
+    failed(ended)
+    return {"error": error_json(ended)}

@@ -1,4 +1,5 @@
-"""Who typed what: one event, and with it one line of the journal, for each call that changes something. Pure but for names."""
+"""Who typed what: one event, and with it one line of the journal, for each call that changes something, before it is done; and
+one more where it was refused or failed. Pure but for names."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import pwd
 from dataclasses import dataclass, fields
 from typing import Any
 
+from agent.core.errors import Exit, HikaeError
 from agent.operations.arguments import DATASET
 from agent.operations.declaration import DatasetRequest, Request, operation_of
 from agent.status.events import Event
@@ -13,6 +15,8 @@ from agent.status.text import shown
 
 #: The code of such an event; public.
 OPERATOR = "operator"
+#: Ends of calls that did nothing.
+_REFUSED = (Exit.USAGE, Exit.REFUSED, Exit.NOT_FOUND, Exit.NOT_PERMITTED, Exit.CONFIG)
 #: Characters of one argument that are told.
 _LONGEST = 200
 
@@ -26,18 +30,26 @@ class Caller:
     login: int | None = None
 
 
-def typed_event(caller: Caller, request: Request[Any]) -> Event | None:
-    """What is told of a call; None where it changes nothing."""
+def typed_event(caller: Caller, request: Request[Any], error: HikaeError | None = None) -> Event | None:
+    """What is told of a call; None where it changes nothing. ``error``: as :func:`event_of`."""
     # Users' names are looked up for what is told only.
-    return event_of(who_typed(caller), request) if operation_of(request).changes(request) else None
+    return event_of(who_typed(caller), request, error) if operation_of(request).changes(request) else None
 
 
-def event_of(who: str, request: Request[Any]) -> Event | None:
-    """What is told of a call of ``who``, in words; None where it changes nothing."""
+def event_of(who: str, request: Request[Any], error: HikaeError | None = None) -> Event | None:
+    """What is told of a call of ``who``, in words; None where it changes nothing. ``error``: what it ended with, None before
+    it is done."""
     if not operation_of(request).changes(request):
         return None
     dataset = request.dataset if isinstance(request, DatasetRequest) else ""
-    return Event(dataset, OPERATOR, f"{who} typed: {_typed(request)}")
+    ended = "" if error is None else f": {_ended(error)}"
+    return Event(dataset, OPERATOR, f"{who} typed: {_typed(request)}{ended}")
+
+
+def _ended(error: HikaeError) -> str:
+    """``refused (exit code 3): nothing is held``."""
+    word = "refused" if error.exit_code in _REFUSED else "failed"
+    return f"{word} (exit code {int(error.exit_code)}): {_short(shown(error.reason))}"
 
 
 def _typed(request: Request[Any]) -> str:

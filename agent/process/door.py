@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from agent.api.server import AdminServer
+from agent.core.errors import HikaeError
 from agent.core.forwarded import Forwarded, Told
 from agent.node.assembly import Node
 from agent.operations.declaration import Request
@@ -34,8 +35,8 @@ class AdminDoor:
         self._node = node
         self._server = AdminServer(path, self._desk, self._tell)
 
-    def _tell(self, caller: Caller, request: Request[Any]) -> None:
-        event = typed_event(caller, request)
+    def _tell(self, caller: Caller, request: Request[Any], error: HikaeError | None = None) -> None:
+        event = typed_event(caller, request, error)
         if event is not None:
             self._node.tell(event)
 

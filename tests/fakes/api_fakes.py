@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent.core.commit import Commit
-from agent.core.errors import NotFound
+from agent.core.errors import HikaeError, NotFound
 from agent.core.ids import NOTHING, commit_number
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import PROBLEM_CODES
@@ -77,7 +77,7 @@ def a_node(*datasets: DatasetFacts, **more: Any) -> NodeFacts:
     return replace(NodeFacts("alpha", "0.1.0", NOW, (), datasets), **more)
 
 
-def unheard(_caller: Caller, _request: Request[Any]) -> None:
+def unheard(_caller: Caller, _request: Request[Any], _error: HikaeError | None = None) -> None:
     """Nobody keeps a journal."""
 
 

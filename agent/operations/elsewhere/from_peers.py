@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from agent.core.clock import Clock
-from agent.core.errors import NotFound, Refused, TryAgain, UsageError
+from agent.core.errors import HikaeError, NotFound, Refused, TryAgain, UsageError
 from agent.core.forwarded import Forwarded, Told
 from agent.operations.arguments import DATASET, read_request
 from agent.operations.declaration import Operation, Progress, Request
@@ -59,10 +59,17 @@ class PeersDesk:
         # A question is no request: who asks first what would be done may have it done at once.
         every = operation.afar.every if operation.changes(request) else 0.0
         with self._seldom(operation, asked.dataset, peer, every):
-            event = event_of(f"{shown(asked.typist)} on {peer}", request)
-            if event is not None:
-                self._tell(event)
-            return self._desk.done_here(request, told, peer)
+            who = f"{shown(asked.typist)} on {peer}"
+            self._tell_of(event_of(who, request))
+            try:
+                return self._desk.done_here(request, told, peer)
+            except HikaeError as error:
+                self._tell_of(event_of(who, request, error))
+                raise
+
+    def _tell_of(self, event: Event | None) -> None:
+        if event is not None:
+            self._tell(event)
 
     def _known(self, asked: Forwarded) -> Operation:
         operation = self._operations.get(asked.operation)

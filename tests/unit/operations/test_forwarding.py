@@ -249,6 +249,17 @@ def test_what_was_refused_may_be_typed_anew_at_once() -> None:
     assert [StampRequest("web", "good")] == here.done
 
 
+def test_what_was_refused_is_told_so() -> None:
+    """Told before it is done, and once more."""
+    told = list[Event]()
+    with pytest.raises(Refused):
+        _peers_desk(Refusing(), told, ManualClock()).answer(
+            "alpha", Forwarded("web", "stamp", {"label": "x"}, "ann"), print
+        )
+    typed = "ann on alpha typed: stamp web (label=x)"
+    assert [typed, f"{typed}: refused (exit code 3): another one has that label"] == [one.message for one in told]
+
+
 def test_what_is_to_be_typed_elsewhere_is_said_whole() -> None:
     """With what stood after the dataset, as a shell takes it."""
     desk = OperatorDesk(_agent(Role.PRIMARY, Elsewhere({})))

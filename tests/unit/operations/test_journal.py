@@ -12,6 +12,7 @@ import pytest
 
 from agent.api.client import AdminClient
 from agent.api.server import AdminServer
+from agent.core.errors import HikaeError, Refused, TryAgain
 from agent.operations.configuring import ReloadRequest
 from agent.operations.declaration import Operation, Request
 from agent.operations.families import OPERATIONS
@@ -19,6 +20,7 @@ from agent.operations.journal import Caller, typed_event
 from agent.operations.pausing import PauseRequest
 from agent.operations.reading import StatusRequest
 from agent.operations.role_changes.serving import FenceRequest
+from agent.operations.verifying import VerifyRequest
 from agent.status.events import Event
 from fakes.api_fakes import FakeControls
 
@@ -38,8 +40,8 @@ def test_every_operation_that_changes_something_is_told_once(operation: Operatio
     """Over a real socket, with the user that the kernel names; a call of it that changes nothing is not told."""
     told: list[Event] = []
 
-    def journal(caller: Caller, request: Request[Any]) -> None:
-        event = typed_event(caller, request)
+    def journal(caller: Caller, request: Request[Any], error: HikaeError | None = None) -> None:
+        event = typed_event(caller, request, error)
         told.extend([event] if event is not None else [])
 
     path = str(tmpfs_dir / "admin.sock")
@@ -57,6 +59,40 @@ def test_every_operation_that_changes_something_is_told_once(operation: Operatio
         assert event.code == "operator"
         assert f"uid {os.getuid()}" in event.message
         assert f"typed: {operation.command}" in event.message
+
+
+@pytest.mark.parametrize(
+    ("failure", "ended"),
+    [
+        (
+            Refused("pause", "web", "apply is not here\nnor there"),
+            "refused (exit code 3): apply is not here\\nnor there",
+        ),
+        (TryAgain("pause", "web", "its disk is full"), "failed (exit code 75): its disk is full"),
+        (RuntimeError("a mistake of ours"), "failed (exit code 1): this is a bug in hikae"),
+    ],
+)
+def test_what_was_not_done_is_told_so(failure: Exception, ended: str, tmpfs_dir: Path) -> None:
+    """Each is told before it is done, and once more with its end; a question that fails is not told."""
+    told: list[str] = []
+
+    def journal(caller: Caller, request: Request[Any], error: HikaeError | None = None) -> None:
+        event = typed_event(caller, request, error)
+        told.extend([event.message.partition("typed: ")[2]] if event is not None else [])
+
+    controls = FakeControls()
+    controls.failure = failure
+    path = str(tmpfs_dir / "admin.sock")
+    server = AdminServer(path, controls, journal)
+    server.start()
+    try:
+        for request in (PauseRequest("web", "apply"), VerifyRequest("web", repair=True), StatusRequest()):
+            with pytest.raises(HikaeError):
+                AdminClient(path, silence=5).ask(request)
+    finally:
+        server.stop()
+    pause, verify = "pause web (what=apply)", "verify web (repair=True)"
+    assert [pause, f"{pause}: {ended}", verify, f"{verify}: {ended}"] == told
 
 
 def test_an_argument_without_end_is_told_to_its_bound() -> None:
