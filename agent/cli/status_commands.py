@@ -57,6 +57,8 @@ def events(
     Newest last: time, dataset, code, message. With --follow, --json gives one object a line."""
     controls = context.controls()
     rows, left_out = _chosen(controls, dataset, since, limit)
+    if dataset is not None and not rows:
+        _require_heard_of(controls, dataset)
     if left_out:
         remark(left_out)
     if not follow:
@@ -76,7 +78,13 @@ def events(
         rows = _of(dataset, controls.ask(EventsRequest(newest, limit or KEPT)))
 
 
-def _asked(controls: Controls, dataset: str | None) -> Json:
+def _require_heard_of(controls: Controls, dataset: str) -> None:
+    """Raises ``NotFound`` where there is no dataset of that name, and nothing that is kept tells of one that was."""
+    if not _of(dataset, controls.ask(EventsRequest(limit=KEPT))):
+        _asked(controls, dataset, "events")
+
+
+def _asked(controls: Controls, dataset: str | None, operation: str = "status") -> Json:
     """The published value; with a name, of that dataset alone. ``NotFound`` where there is none of that name."""
     value = controls.ask(StatusRequest())
     if dataset is None:
@@ -84,7 +92,7 @@ def _asked(controls: Controls, dataset: str | None) -> Json:
     chosen = [one for one in value["datasets"] if one["name"] == dataset]
     if not chosen:
         known = ", ".join(one["name"] for one in value["datasets"]) or "none"
-        raise NotFound("status", dataset, "there is no such dataset here", f"this node knows: {known}")
+        raise NotFound(operation, dataset, "there is no such dataset here", f"this node knows: {known}")
     return {**value, "datasets": chosen}
 
 

@@ -346,3 +346,12 @@ def test_a_status_of_another_release_is_no_bug(hikae: Hikae, controls: FakeContr
     controls.answer_status = lambda value: {**value, "version": "9.0.0", "datasets": [{"name": "web"}]}
     code, out, err = hikae("status")
     assert (1, "", True) == (code, out, "the agent is hikae 9.0.0, and this command" in err)
+
+
+def test_events_of_a_dataset_that_nobody_heard_of(hikae: Hikae, controls: FakeControls) -> None:
+    """Not found, as with every other command; one that is there, or was, has its events, if only earlier ones."""
+    controls.rows = [{**an_event(1, "2020-01-01T00:00:00.000000Z"), "dataset": "removed"}]
+    for more in ((), ("--json",), ("--since", "1h"), ("--follow",)):
+        code, out, err = hikae("events", "wbe", *more)
+        assert (4, "", True) == (code, out, "this node knows: web" in err)
+        assert [0, 0] == [hikae("events", name, *more)[0] for name in ("web", "removed")]
