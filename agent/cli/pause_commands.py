@@ -9,6 +9,7 @@ from agent.cli.output import Duration, answer_json, json_option, say
 from agent.operations.declaration import Activity, Json
 from agent.operations.pausing import PauseRequest, ResumeRequest
 from agent.status.figures import clock_text, size_text, stamp
+from agent.status.text import shown
 
 
 @click.command()
@@ -35,14 +36,16 @@ def pause(context: Context, dataset: str, send: bool, apply_: bool, seconds: flo
 def resume(context: Context, dataset: str, send: bool, apply_: bool, as_json: bool) -> None:
     """End a pause.
 
-    It says which: since when, typed by whom, and what waited for its end."""
+    It says which: since when, typed by whom, and what waited for its end; and what is held all the same."""
     result = context.controls().ask(ResumeRequest(dataset, _what(send, apply_)))
     if as_json or not result.get("ended"):
         _answer_pause(dataset, result, as_json)
-        return
-    for pause in result["ended"]:
-        say(f"{dataset}: {_over(pause)}")
-    say(f"  {_waited(dataset, result)}")
+    else:
+        for pause in result["ended"]:
+            say(f"{dataset}: {_over(pause)}")
+        say(f"  {_waited(dataset, result)}")
+    if result.get("held") and not as_json:
+        say(f"  it is held, which resume does not end: {shown(result['held'])}")
 
 
 _ACTIVITIES = {"send": "sending", "apply": "applying"}

@@ -12,6 +12,7 @@ from agent.operations.declaration import Activity, DatasetRequest, Json, dataset
 from agent.operations.running import DatasetCall
 from agent.status.facts import DatasetFacts
 from agent.status.figures import stamp
+from agent.status.sentences import hold_text
 from agent.status.state import Role
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class PauseRequest(DatasetRequest[Json]):
 @dataclass(frozen=True, slots=True)
 class ResumeRequest(DatasetRequest[Json]):
     """Undo a pause: ``{"dataset", "paused", "ended": [{"node", "what", "since", "until", "by"}], "behind_bytes",
-    "behind_commits"}``; ``ended``: what stood still until now; ``behind_bytes``: what waits for the peer that lacks most,
-    ``behind_commits``: what is received here and not applied, null where that is not a matter of counting."""
+    "behind_commits", "held"}``; ``ended``: what stood still until now; ``behind_bytes``: what waits for the peer that lacks most,
+    ``behind_commits``: what is received here and not applied, null where that is not a matter of counting; ``held``:
+    what keeps it from going on all the same and what leads on, null for nothing."""
 
     what: Activity = "both"
 
@@ -49,7 +51,18 @@ def _resume(call: DatasetCall, request: ResumeRequest) -> Json:
     over = [call.member.pauses.resume(one) for one in _activities("resume", call.member, request.what)]
     behind = _behind(call.member.facts())
     call.member.steer()
-    return {**_paused(call), "ended": [_ended(call.member.node, one) for one in over if one is not None], **behind}
+    return {
+        **_paused(call),
+        "ended": [_ended(call.member.node, one) for one in over if one is not None],
+        **behind,
+        "held": held_text(call.agent.publish(), call.dataset),
+    }
+
+
+def held_text(status: Json, dataset: str) -> str | None:
+    """What is held of a dataset, here or on a peer, and what leads on, by what is published; None where nothing is."""
+    held = [one for one in status["datasets"] if one["name"] == dataset and one["hold"]]
+    return hold_text(status, held[0]["hold"], dataset, held[0]["primary"]) if held else None
 
 
 def _ended(node: str, pause: BegunPause) -> Json:

@@ -103,6 +103,8 @@ class FakeControls(GenerationAnswers):
         self.promised: list[Json] = []
         #: Pauses that a resume ends.
         self.ended: list[Json] = []
+        #: What a resume does not end.
+        self.held: str | None = None
 
     def typed_by(self, _caller: Caller) -> FakeControls:
         """See ``api.server.Desk``: the same for all."""
@@ -155,7 +157,7 @@ class FakeControls(GenerationAnswers):
 
     def _resume(self, request: ResumeRequest) -> Json:
         waited = {"behind_bytes": 0, "behind_commits": 1200 if self.ended else 0}
-        return {"dataset": request.dataset, "paused": None, "ended": list(self.ended), **waited}
+        return {"dataset": request.dataset, "paused": None, "ended": list(self.ended), **waited, "held": self.held}
 
     def _dataset_remove(self, request: RemoveRequest) -> Json:
         parts = [{"what": "vault", "paths": ["/var/lib/hikae/datasets/old/vault"], "bytes": 3 << 30}]

@@ -89,6 +89,10 @@ def test_a_rewrite_of_most_of_a_tree_is_held() -> None:
         both.alpha.wait("durable")
         line = held(both, "mass-rewriting", "240 of 400 files rewritten since ")
         assert "hikae accept web" in line
+        resumed = both.beta.run("resume", "web").stdout
+        assert re.search(r"nothing is paused\n.*240 of 400 files rewritten since .*: hikae accept web", resumed), (
+            resumed
+        )
         for path in paths[: FILES * 6 // 10]:
             path.write_text(f"{path.name} as it was")
         both.mirror()

@@ -355,3 +355,15 @@ def test_events_of_a_dataset_that_nobody_heard_of(hikae: Hikae, controls: FakeCo
         code, out, err = hikae("events", "wbe", *more)
         assert (4, "", True) == (code, out, "this node knows: web" in err)
         assert [0, 0] == [hikae("events", name, *more)[0] for name in ("web", "removed")]
+
+
+def test_resume_says_what_is_held_all_the_same(hikae: Hikae, controls: FakeControls) -> None:
+    """With what leads on, whether or not a pause ended."""
+    controls.held = "9 of 10 entries deleted: hikae accept web if it is meant"
+    held = f"  it is held, which resume does not end: {controls.held}\n"
+    assert (0, f"web: nothing is paused\n{held}", "") == hikae("resume", "web")
+    assert controls.held == json.loads(hikae("resume", "web", "--json")[1])["held"]
+    since = "2026-11-22T04:05:00.000000Z"
+    controls.ended = [{"node": "beta", "what": "apply", "since": since, "until": None, "by": ""}]
+    code, out, _ = hikae("resume", "web")
+    assert (0, True) == (code, out.startswith("web: applying goes on") and out.endswith(held))

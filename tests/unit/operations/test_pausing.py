@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.core.clock import ManualClock
+from agent.core.hold import Hold
 from agent.core.ids import CommitNumber, commit_number
+from agent.core.problem_codes import MASS_DELETION
+from agent.core.standing import PeerStanding, Standing
 from agent.node.pauses import APPLY, SEND, Pauses
-from agent.operations.pausing import _behind
+from agent.operations.pausing import _behind, held_text
+from agent.status.published import status_json
 from agent.status.state import Role
-from fakes.api_fakes import a_dataset, a_peer
+from fakes.api_fakes import a_dataset, a_node, a_peer
 
 NOW = 1_700_000_000_000_000_000
 
@@ -51,3 +55,16 @@ def test_what_waited_is_counted() -> None:
         return _behind(facts)["behind_commits"]
 
     assert [0, 5, None] == [standby(commit_number(*at)) for at in ((3, 9), (3, 4), (2, 4))]
+
+
+def test_what_is_held_is_told_with_what_leads_on() -> None:
+    """Here, and on a peer; null where nothing is."""
+    hold = Hold(MASS_DELETION, "9 of 10 entries deleted", "hikae accept web if it is meant")
+    told = PeerStanding(Standing("held", hold), NOW)
+    here, there = a_dataset(hold=hold), a_dataset(peers=(a_peer(told=told),))
+    back = "hikae rollback web --at TIME"
+    assert [
+        f"9 of 10 entries deleted: hikae accept web if it is meant; if it is not: {back}",
+        f"beta is held: 9 of 10 entries deleted; on beta: hikae accept web if it is meant; if it is not: on alpha: {back}",
+        None,
+    ] == [held_text(status_json(a_node(a_dataset("db"), one)), "web") for one in (here, there, a_dataset())]
