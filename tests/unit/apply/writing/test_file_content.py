@@ -136,6 +136,37 @@ def test_a_layout_that_costs_no_room_is_no_difference(fd: int) -> None:
     assert file_content.is_same(fd, row, store.read, unended)
 
 
+def _fills_a_hole_for_zeros_elsewhere(fd: int) -> None:
+    """Zeros stand where a hole is wanted, and a hole where zeros are: told only once it takes more room than what is wanted."""
+    store = Bytes()
+    row = _row(store, bytes(2 * PAGE), 2 * PAGE, b"b" * PAGE)
+    os.ftruncate(fd, row.size)
+    os.pwrite(fd, b"b" * PAGE, 4 * PAGE)
+    os.pwrite(fd, bytes(2 * PAGE), 2 * PAGE)
+    os.fsync(fd)
+    assert "" == _difference(fd, row, store.read, unended)
+    os.pwrite(fd, bytes(PAGE), 0)
+    os.fsync(fd)
+    assert "holes" == _difference(fd, row, store.read, unended)
+
+
+def test_a_hole_that_is_filled_is_told_where_it_takes_room(fd: int) -> None:
+    """On tmpfs, which keeps what is written page by page."""
+    _fills_a_hole_for_zeros_elsewhere(fd)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs loop devices")
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_on_disk_a_hole_that_is_filled_is_told_where_it_takes_room(kind: str, tmp_path: Path) -> None:
+    """By the blocks that the file has there."""
+    with filesystem(kind, tmp_path) as where:
+        opened = os.open(where / "file", os.O_RDWR | os.O_CREAT)
+        try:
+            _fills_a_hole_for_zeros_elsewhere(opened)
+        finally:
+            os.close(opened)
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs loop devices")
 def test_on_xfs_what_was_read_is_no_data(tmp_path: Path) -> None:
     """Cached pages over an extent that was allocated and never written count as data there."""
