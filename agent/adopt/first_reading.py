@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from agent.adopt.placements import KnownFile, Placements
-from agent.apply.ports import LeftOut, nothing_left_out
+from agent.apply.ports import LeftOut
 from agent.chunking.cutter import Cutter
 from agent.chunking.reader import SMALL, Content, ContentReader, ReaderTools, read_at_once
 from agent.chunking.stat_trust import RACY, is_clean, unchanged
@@ -48,7 +48,7 @@ class Indexer:
     keep: KeepPiece
     piece: ReadPiece
     clock: Clock
-    left_out: LeftOut = nothing_left_out
+    left_out: LeftOut
     _cutter: Cutter = field(default_factory=Cutter)
     _batch: list[tuple[KnownFile, list[tuple[bytes, int, int]]]] = field(default_factory=list)
     _chunks: int = 0

@@ -90,7 +90,7 @@ class Applier(StandbyApplier[CatalogView, DirectoryOutput]):
     def converge(
         self,
         target: Commit,
-        progress: Report = silent,
+        progress: Report,
         has_newer: Callable[[], bool] | None = None,
         *,
         unheld: bool = False,
@@ -120,7 +120,7 @@ class Applier(StandbyApplier[CatalogView, DirectoryOutput]):
             late, entries=done.entries, bytes=done.bytes + late.bytes, displaced=done.displaced, redo=done.redo
         )
 
-    def finish(self, progress: Report = silent, interrupted: Callable[[], bool] | None = None) -> Applied:
+    def finish(self, progress: Report, interrupted: Callable[[], bool] | None = None) -> Applied:
         """Write the large files that are on their way, whatever is newer; raises as :meth:`converge`."""
         if not self.unfinished:
             return Applied(self.applied)
@@ -166,19 +166,19 @@ class Applier(StandbyApplier[CatalogView, DirectoryOutput]):
 
     # -- verify --------------------------------------------------------------------------------------------------------
 
-    def verify(self, *, deep: bool, progress: Report = silent, repair: bool = False) -> VerifyReport:
+    def verify(self, *, deep: bool, repair: bool = False) -> VerifyReport:
         """Compare the standby with the catalog at ``applied``, at once. ``repair``: make it so, try again what was left out, and
         compare again.
 
         Raises ``Held`` when the root is not ours, and with ``repair`` as :meth:`converge`."""
-        verification = self.verification(deep=deep, progress=progress, repair=repair)
+        verification = self.verification(deep=deep, progress=silent, repair=repair)
         self.moment()
-        self.finish()
+        self.finish(silent)
         while (report := verification.turn(whole=True)) is None:
             pass
         return report
 
-    def verification(self, *, deep: bool, progress: Report = silent, repair: bool = False) -> Verification:
+    def verification(self, *, deep: bool, progress: Report, repair: bool = False) -> Verification:
         """The same in slices, between which converges may run: the answer is about the commit that stands at its end."""
         asked = Asked(deep, progress, (lambda found: self._mend(found, progress)) if repair else None)
         return Verification(asked, self.moment, self._means.clock.monotonic, self._means.limits.verify)
@@ -199,7 +199,7 @@ class Applier(StandbyApplier[CatalogView, DirectoryOutput]):
         """Mend what a verify found, and try again what was left out; whether there was anything."""
         if found.equal and not self._converger.unkept.bits & LEFT_OUT:
             return False
-        self.finish()
+        self.finish(silent)
         self._repair(found, progress)
         return True
 

@@ -109,7 +109,7 @@ class Applies(Protocol):
     def converge(
         self,
         target: Commit,
-        progress: Report = ...,
+        progress: Report,
         has_newer: Callable[[], bool] | None = None,
         *,
         unheld: bool = False,
@@ -118,7 +118,7 @@ class Applies(Protocol):
         return before all is whole. Raises ``Held``, ``RootFull``, ``RootFailed`` and errors of our stores."""
         ...
 
-    def finish(self, progress: Report = ..., interrupted: Callable[[], bool] | None = None) -> Applied:
+    def finish(self, progress: Report, interrupted: Callable[[], bool] | None = None) -> Applied:
         """Write what is on its way, whatever is newer; raises as :meth:`converge`."""
         ...
 
@@ -130,7 +130,7 @@ class Applies(Protocol):
         """Nothing to do for now: give back what others may want meanwhile."""
         ...
 
-    def verification(self, *, deep: bool, progress: Report = ..., repair: bool = False) -> SlicedVerify:
+    def verification(self, *, deep: bool, progress: Report, repair: bool = False) -> SlicedVerify:
         """A verify to be taken in slices."""
         ...
 

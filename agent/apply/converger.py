@@ -48,7 +48,7 @@ class AnyRoot:
     adopt: bool = False
 
 
-def converge_root(root: AnyRoot, target: Commit, progress: Report = silent) -> Applied:
+def converge_root(root: AnyRoot, target: Commit) -> Applied:
     """Make a root equal to a commit that can be read and stays so meanwhile (kept, or younger than ``history``), and durable.
 
     What it equals now is known from its facts, may be newer or older, and is believed only where the last run came to its end.
@@ -66,10 +66,10 @@ def converge_root(root: AnyRoot, target: Commit, progress: Report = silent) -> A
     if plan.trusted and plan.base == target.number:
         return Applied(target.number)
     reached.begin(target, lambda: root.output, durably=True)
-    done = converger.run(plan, root.output, root.view, progress)
+    done = converger.run(plan, root.output, root.view, silent)
     written = done.tally.done_bytes
     if not done.tally.failed and reached.late:
-        written += converger.write_late(target, lambda: root.output, root.view, progress).bytes
+        written += converger.write_late(target, lambda: root.output, root.view, silent).bytes
     if reached.trusted:
         reached.write(root.output, root.view, root.means.clock)
         reached.end()

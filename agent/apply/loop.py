@@ -144,7 +144,7 @@ class ApplyLoop:
             self._wake()
 
     def verify(
-        self, *, deep: bool, progress: Report = silent, repair: bool = False, waits: Callable[[], None] | None = None
+        self, *, deep: bool, progress: Report, repair: bool = False, waits: Callable[[], None] | None = None
     ) -> VerifyReport:
         """Compare the standby with the catalog, in slices between converges, and ``repair`` it. Waits for the end; ``waits`` is
         called each half second until the comparing begins, and what it raises calls the verify off.
@@ -363,7 +363,7 @@ class ApplyLoop:
         """Paused between two commits, it still makes the first one whole; whether there was something to do."""
         if not self._applier.unfinished:
             return False
-        done = self._applier.finish(interrupted=self._is_wanted)
+        done = self._applier.finish(silent, interrupted=self._is_wanted)
         self._say(applied=done.number)
         if done.failed:
             self._back_off(ApplyPhase.IDLE, None, f"{done.failed:,} objects could not be made as wanted")

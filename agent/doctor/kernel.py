@@ -14,6 +14,7 @@ from agent.roles.rehearsal.walls import WallsMissing, filter_of
 from agent.steps.transient import service_manager
 from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
+from agent.watch.hint import no_further_names
 
 _FUSE, _LOOPS = "/dev/fuse", "/dev/loop-control"
 _NAMESPACES = ("mnt", "net", "pid", "ipc")
@@ -144,7 +145,7 @@ def _watch(dataset: Dataset, groups: FanotifyGroups) -> WatchFound:
     if not os.path.isdir(dataset.path):
         return WatchFound(dataset.name, absent=True)
     try:
-        watcher = choose(dataset.path, None if dataset.watch == "auto" else dataset.watch, groups)
+        watcher = choose(dataset.path, None if dataset.watch == "auto" else dataset.watch, groups, no_further_names)
     except HikaeError as error:
         return WatchFound(dataset.name, refused=str(error))
     return WatchFound(dataset.name, watcher.kind, watcher.why)

@@ -62,7 +62,7 @@ class ChunkCheck:
 
     vault: CheckedVault
     look: Callable[[int], None]
-    among: Callable[[bytes], bool] = every_name
+    among: Callable[[bytes], bool]
     checked_bytes: int = 0
     damaged: dict[bytes, str] = field(default_factory=dict)
     unread: set[bytes] = field(default_factory=set)

@@ -33,10 +33,11 @@ class GenerationsVerifyRequest(DatasetRequest[Json]):
 @dataset_operation("generations-verify", GenerationsVerifyRequest, role=Role.STANDBY, long=True, changes=each_call)
 def _verify(call: DatasetCall, request: GenerationsVerifyRequest) -> Json:
     # Only in the agent: the command line imports this module for its request.
+    from agent.generations.checking import every_name
     from agent.node.following.checking.checked_chunks import ChunksWanted, check_chunks
 
     side, begun = call.member.standby(), time.time_ns()
-    wanted = ChunksWanted(call.dataset, request.generation)
+    wanted = ChunksWanted(call.dataset, every_name, request.generation)
     repairs = {"phase": "repair"}
     checked = check_chunks(side, wanted, _Told(call), call.agent.stopping, lambda: call.progress(repairs))
     if request.generation:

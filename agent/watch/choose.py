@@ -10,7 +10,7 @@ from agent.core.errors import ConfigError, HikaeError, NotFound, NotPermitted
 from agent.fs.confined import open_root
 from agent.fs.handles import filesystem_magic
 from agent.watch.fanotify import FanotifyGroups
-from agent.watch.hint import Known, Watcher, no_further_names
+from agent.watch.hint import Known, Watcher
 from agent.watch.inotify import InotifyWatcher
 from agent.watch.polling import PollingWatcher
 
@@ -43,7 +43,7 @@ def choose(
     root: str,
     forced: str | None,
     groups: FanotifyGroups,
-    known: Known = no_further_names,
+    known: Known,
     *,
     magic_of: Callable[[int], int] = filesystem_magic,
 ) -> Watcher:

@@ -23,7 +23,7 @@ from agent.fs.handles import can_open_by_handle, filesystem_id
 from agent.fs.root import root_identity
 from agent.watch import records
 from agent.watch.handle_paths import HandlePaths, Standing
-from agent.watch.hint import Hint, Known, Look, Passing, Sink, never_passes, no_further_names
+from agent.watch.hint import Hint, Known, Look, Passing, Sink, never_passes
 from agent.watch.records import DecodedRecord
 from agent.watch.watched_root import WatchedRoot
 
@@ -47,11 +47,10 @@ class FanotifyWatcher(WatchedRoot):
 
     kind = "fanotify"
 
-    def __init__(self, root: str, groups: FanotifyGroups, known: Known = no_further_names, why: str = "") -> None:
+    def __init__(self, root: str, groups: FanotifyGroups, known: Known, why: str = "") -> None:
         super().__init__(root, why)
         self.problem: str | None = None
         self.root_fd = -1
-        self.watches_links = known is not no_further_names
         self._groups = groups
         self._known = known
         self._named = RecentMap[bytes, None](_NAMED_KEPT)
@@ -123,7 +122,7 @@ class FanotifyGroups:
         self._lock = threading.Lock()
         self._groups: dict[bytes, _Group] = {}
 
-    def watcher(self, root: str, known: Known = no_further_names, why: str = "") -> FanotifyWatcher:
+    def watcher(self, root: str, known: Known, why: str = "") -> FanotifyWatcher:
         """A watcher of ``root``, not started."""
         return FanotifyWatcher(root, self, known, why)
 
@@ -351,7 +350,6 @@ class _Reading:
     ) -> None:
         self._places = places
         self._watchers = watchers
-        self._linked = [watcher for watcher in watchers if watcher.watches_links]
         self._batches = batches
         self._renamed: set[bytes] = set()
         self._nameless: dict[bytes, int] = {}
@@ -373,7 +371,7 @@ class _Reading:
                     self._entry(found, mask, standing)
                 elif standing is None:
                     self._without_directory(found.handle, mask)
-                elif mask & _CONTENT and self._linked and not mask & records.ONDIR:
+                elif mask & _CONTENT and not mask & records.ONDIR:
                     self._outside(found.handle)
                 if standing and self._nameless and mask & _NAMES_CHANGED:
                     self._renamed.add(found.handle)
@@ -417,10 +415,9 @@ class _Reading:
                 self._put(watcher, Hint(path, Look.ENTRY, within=found.directory))
 
     def _note_linked(self, handle: bytes, standing: Standing[FanotifyWatcher]) -> None:
-        if handle and self._linked:
+        if handle:
             for watcher, _ in standing or ():
-                if watcher.watches_links:
-                    watcher.note_linked(handle)
+                watcher.note_linked(handle)
 
     def _without_directory(self, handle: bytes, mask: int) -> None:
         """The directory is gone, so nothing stands at the name any more; but the object may have another one."""
@@ -429,7 +426,7 @@ class _Reading:
 
     def _outside(self, handle: bytes) -> None:
         if handle:
-            for watcher in self._linked:
+            for watcher in self._watchers:
                 if watcher.concerns(handle):
                     self._put(watcher, Hint(b"", Look.ENTRY, handle))
 

@@ -65,7 +65,7 @@ def never_passes(_timeout: float) -> None:
 
 
 def no_further_names(_handle: bytes) -> bool:
-    """The default :data:`Known`: no object has further names."""
+    """A :data:`Known`: no object has further names."""
     return False
 
 

@@ -17,7 +17,7 @@ import pytest
 from agent.fs.confined import open_root
 from agent.fs.handles import handle_of_fd
 from agent.watch.fanotify import FanotifyGroups
-from agent.watch.hint import Hint, Look, Watcher
+from agent.watch.hint import Hint, Look, Watcher, no_further_names
 from agent.watch.inotify import InotifyWatcher
 from agent.watch.polling import PollingWatcher
 from fakes.watch_fakes import SeenHints
@@ -62,8 +62,8 @@ class Watched:
 def _make(kind: str, root: Path) -> Watcher:
     # An empty set of own processes: these tests make the changes themselves.
     makers: dict[str, Callable[[str], Watcher]] = {
-        "fanotify": FanotifyGroups(frozenset()).watcher,
-        "fanotify before 5.17": FanotifyGroups(frozenset(), modern=False).watcher,
+        "fanotify": lambda path: FanotifyGroups(frozenset()).watcher(path, no_further_names),
+        "fanotify before 5.17": lambda path: FanotifyGroups(frozenset(), modern=False).watcher(path, no_further_names),
         "inotify": InotifyWatcher,
         "polling": lambda path: PollingWatcher(path, interval=60.0),
     }

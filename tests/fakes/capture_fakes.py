@@ -35,6 +35,7 @@ from agent.store.local import Local
 from agent.store.pieces import VaultChunks
 from agent.watch.hint import Hint, Look, Passing, waits_for_nothing
 from agent.watch.settle import Settle
+from fakes.idle import nothing_first
 from fakes.trees import Seen, snapshot
 
 WAIT = 30.0
@@ -325,7 +326,7 @@ class Station:
             self.settle,
             TreeSessions(context, str(root), rules or Rules(), linked or Linked(), wiring.can_locate, wiring.reads),
             outlet,
-            PumpCalls(wiring.set_barrier, self.failed.append, lambda: ALL_HISTORY, wiring.require_room),
+            PumpCalls(wiring.set_barrier, self.failed.append, lambda: ALL_HISTORY, wiring.require_room, nothing_first),
         )
 
     def start(self) -> None:

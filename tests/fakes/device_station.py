@@ -31,6 +31,7 @@ from agent.store.local import Local
 from agent.watch.blocks.ports import BlockTracker
 from agent.watch.hint import waits_for_nothing
 from fakes.capture_fakes import WAIT, RecordingOutlet, wait_for
+from fakes.idle import nothing_first
 from fakes.tracked import FakeTracker
 
 CHUNK = DEVICE_CHUNK
@@ -146,7 +147,9 @@ class DeviceStation:
             self.filesystems,
             yielding=self.yielding,
         )
-        calls = PumpCalls(lambda: waits_for_nothing, self.failed.append, lambda: ALL_HISTORY, lambda _: None)
+        calls = PumpCalls(
+            lambda: waits_for_nothing, self.failed.append, lambda: ALL_HISTORY, lambda _: None, nothing_first
+        )
         self.pump = DevicePump(context, opening, self.outlet, calls)
         self.pump.start()
 

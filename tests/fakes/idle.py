@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from agent.core.errors import HikaeError
 from agent.status.events import Event, events_between
 from agent.status.published import Json
@@ -18,6 +20,10 @@ def goes_on() -> None:
 
 def nobody_told() -> None:
     """A ``changed`` that nobody waits for."""
+
+
+def nothing_first(_stopping: threading.Event) -> None:
+    """A ``prepare`` of a pump: what stands may be looked at."""
 
 
 def happened_between(old: Json | None, new: Json) -> list[Event]:

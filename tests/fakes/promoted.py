@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent.apply.applier import Applier, Supply
 from agent.apply.ports import NOTHING_EARLY, NothingAdopted, nothing_left_out
+from agent.apply.results import silent
 from agent.apply.standby.standby_root import StandbyPlace
 from agent.core.clock import ManualClock
 from agent.core.errors import Damaged
@@ -119,7 +120,7 @@ def _apply(home: Path, root: Path) -> PackEnd:
         applier = Applier(place, supply, local, ProblemBoard(), clock=clock, brake=UNBRAKED)
         newest = catalog.newest()
         assert newest is not None
-        applier.converge(newest)
+        applier.converge(newest, silent)
         applier.checkpoint()
         applier.close()
         catalog.begin_epoch(Epoch(catalog.lineage[-1].number + 1, "beta", os.urandom(16)))

@@ -20,6 +20,7 @@ from agent.core.rows import key_of
 from agent.fs.thaw_guard import ThawGuard
 from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
+from agent.watch.hint import no_further_names
 from fakes.background import Background
 from fakes.capture_fakes import RecordingOutlet, Station, Wiring, rebuilt, station, unequal
 from fakes.loop_image import can_mount, filesystem
@@ -85,7 +86,7 @@ class Busy(Background):
 @contextmanager
 def watched(root: Path, state: Path) -> Iterator[Station]:
     """A station whose tree is followed by events, those of this process too; the first sync is through."""
-    watcher = choose(str(root), "fanotify", FanotifyGroups(own=frozenset()))
+    watcher = choose(str(root), "fanotify", FanotifyGroups(own=frozenset()), no_further_names)
     with station(root, state, RecordingOutlet(), wiring=Wiring(set_barrier=watcher.set_barrier)) as made:
         watcher.start(made.pump.hint)
         try:

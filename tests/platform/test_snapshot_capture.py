@@ -22,7 +22,7 @@ from agent.core.ids import CommitNumber
 from agent.core.rows import key_of
 from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
-from agent.watch.hint import Hint, Look, Passing
+from agent.watch.hint import Hint, Look, Passing, no_further_names
 from fakes.capture_fakes import RecordingOutlet, Station, Wiring, rebuilt, station, unequal
 from fakes.loop_image import can_mount, filesystem, run
 from fakes.storm import Storm, SystemCallStorm
@@ -66,7 +66,7 @@ class Kept:
 @contextmanager
 def watched(root: Path, state: Path, kept: Kept) -> Iterator[Station]:
     """A station whose tree is followed by events, those of this process too; the first sync is through."""
-    watcher = choose(str(root), None, FanotifyGroups(own=frozenset()))
+    watcher = choose(str(root), None, FanotifyGroups(own=frozenset()), no_further_names)
     kept.set_barrier = watcher.set_barrier
     with station(root, state, RecordingOutlet(), wiring=Wiring(set_barrier=kept.barrier)) as made:
         watcher.start(made.pump.hint)

@@ -120,7 +120,7 @@ class DeviceApplier(StandbyApplier[DeviceView, OpenDevice]):
     def converge(
         self,
         target: Commit,
-        progress: Report = silent,
+        progress: Report,
         has_newer: Callable[[], bool] | None = None,
         *,
         unheld: bool = False,
@@ -142,7 +142,7 @@ class DeviceApplier(StandbyApplier[DeviceView, OpenDevice]):
         reached.begin(target, self._standby.open, durably=target.number < plan.base)
         return self._run(plan, progress)
 
-    def finish(self, progress: Report = silent, interrupted: Callable[[], bool] | None = None) -> Applied:
+    def finish(self, progress: Report, interrupted: Callable[[], bool] | None = None) -> Applied:
         """Nothing is left for later."""
         return Applied(self.applied)
 
@@ -178,16 +178,16 @@ class DeviceApplier(StandbyApplier[DeviceView, OpenDevice]):
 
     # -- verify --------------------------------------------------------------------------------------------------------
 
-    def verify(self, *, deep: bool, progress: Report = silent, repair: bool = False) -> VerifyReport:
+    def verify(self, *, deep: bool, repair: bool = False) -> VerifyReport:
         """Compare the device with the catalog at ``applied``, at once; with ``repair`` make it so, and compare again.
 
         Raises ``Held`` when the device is not ours, and with ``repair`` as :meth:`converge`."""
-        verification = self.verification(deep=deep, progress=progress, repair=repair)
+        verification = self.verification(deep=deep, progress=silent, repair=repair)
         while (report := verification.turn(whole=True)) is None:
             pass
         return report
 
-    def verification(self, *, deep: bool, progress: Report = silent, repair: bool = False) -> DeviceVerification:
+    def verification(self, *, deep: bool, progress: Report, repair: bool = False) -> DeviceVerification:
         """The same in slices, between which converges may run: the answer is about the commit that stands at its end."""
         asked = AskedOfDevice(deep, progress, self._mend if repair else None)
         return DeviceVerification(asked, self._moment, self.ending.look, self._clock.monotonic, self._limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from agent.apply.ports import ReadChunk, ReadPatch, no_patch
+from agent.apply.ports import ReadChunk, ReadPatch
 from agent.apply.results import ChunkLost
 from agent.apply.writing.read_ahead import read_ahead
 from agent.apply.writing.writer import ContentWriter, write_small
@@ -128,7 +128,7 @@ def mend(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> int:
     return sum(_put(writer, offset, entry, read) for offset, entry in _unequal(fd, row, read, look))
 
 
-def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch = no_patch) -> int:
+def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch) -> int:
     """Make a file that equals ``old`` equal to ``new`` by rewriting what differs between the two. Bytes written."""
     return sum(patching(ContentWriter(fd), old, new, read, patch_of))
 

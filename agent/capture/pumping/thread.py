@@ -27,10 +27,6 @@ T = TypeVar("T")
 _STANDSTILL = StandstillLimits()
 
 
-def _nothing_first(_stopping: threading.Event) -> None:
-    """What stands may be looked at."""
-
-
 @dataclass(frozen=True, slots=True)
 class PumpCalls:
     """What the pump calls its owner for. ``set_barrier``, by any thread: see ``Watcher.set_barrier``. By the pump's: ``failed``
@@ -43,7 +39,7 @@ class PumpCalls:
     failed: Callable[[Exception], None]
     horizons: Callable[[], Horizons]
     require_room: Callable[[int], None]
-    prepare: Callable[[threading.Event], None] = _nothing_first
+    prepare: Callable[[threading.Event], None]
 
 
 class PumpThread(ABC):

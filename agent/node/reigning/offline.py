@@ -36,7 +36,7 @@ class OfflineWork:
 
     wait: Callable[[], None]
     take: Callable[[], Answer]
-    is_ending: Callable[[], bool] = never
+    is_ending: Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class Offline:
         return {**world.answer, "down_ms": round(world.down * 1000), "steps": steps}
 
     def _afterwards(self) -> _Stopped:
-        return _Stopped(self._source, self._quiescer, OfflineWork(lambda: None, dict))
+        return _Stopped(self._source, self._quiescer, OfflineWork(lambda: None, dict, never))
 
     def _require_hooks(self) -> None:
         dataset = self._source.dataset()

@@ -12,6 +12,7 @@ import pytest
 
 from agent.apply.output.directory import HALF_MADE
 from agent.apply.ports import CatalogView
+from agent.apply.results import silent
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
 
@@ -21,11 +22,11 @@ def _start(it: Rig, chance: Chance, rng: random.Random) -> Tree:
     tree = chance.evolve(Tree.empty(it.store), rng.choice((0, 10, 30)))
     commit = it.commit(tree)
     applier = it.applier()
-    applier.converge(commit)
+    applier.converge(commit, silent)
     applier.checkpoint()
     if rng.random() < 0.5:
         tree = chance.evolve(tree, 10)
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
     it.dies(applier)
     return tree
 
@@ -36,7 +37,7 @@ def _run_until(it: Rig, number: int) -> bool:
     newest = it.catalog.newest()
     assert newest is not None
     try:
-        applier.converge(newest)
+        applier.converge(newest, silent)
     except Crash:
         return True
     finally:
@@ -144,7 +145,7 @@ def test_a_redo_asks_of_a_directory_no_more_where_many_commits_may_have_left_som
             it.local.write([], sorted(tree.objects))
             newest, view = it.catalog.newest(), Asked(it.catalog.reader())
             assert newest is not None
-            assert 0 == it.applier(reader=lambda view=view: view).converge(newest).failed  # type: ignore[misc]
+            assert 0 == it.applier(reader=lambda view=view: view).converge(newest, silent).failed  # type: ignore[misc]
             assert tree.expected() == it.seen()
             asked.append(view.count)
     assert asked[1] < 2 * asked[0], asked
@@ -178,7 +179,7 @@ def _finish(it: Rig, tree: Tree) -> None:
     newest = it.catalog.newest()
     assert newest is not None
     applier = it.applier()
-    done = applier.converge(newest)
+    done = applier.converge(newest, silent)
     assert (newest.number, 0) == (done.number, done.failed)
     assert tree.expected() == it.seen()
     assert [] == it.problems()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.results import silent
 from agent.store.local import Local
 from fakes.device_standby import device_standby, scattered
 from fakes.loop_image import can_mount, disk
@@ -21,7 +22,7 @@ def test_a_cut_at_any_step_leaves_what_is_made_equal_again(tmpfs_dir: Path, seed
     with disk(tmpfs_dir, 64) as machine, device_standby(machine.root / "it", tmpfs_dir / "received") as it:
         image = rng.randbytes(400_000)
         applier = it.applier()
-        applier.converge(newest := it.put(image))
+        applier.converge(newest := it.put(image), silent)
         applier.checkpoint()
         left = [rng.randrange(1, 20)]
 
@@ -34,7 +35,7 @@ def test_a_cut_at_any_step_leaves_what_is_made_equal_again(tmpfs_dir: Path, seed
         applier = it.applier(step)
         for _ in range(8):
             image = scattered(rng, image)
-            applier.converge(newest := it.put(image))
+            applier.converge(newest := it.put(image), silent)
             if rng.random() < 0.3:
                 applier.checkpoint()
         if left[0] > 0:
@@ -44,7 +45,7 @@ def test_a_cut_at_any_step_leaves_what_is_made_equal_again(tmpfs_dir: Path, seed
         machine.power_cut()
         it.local = Local.open(str(it.base / "local.db"))
         applier = it.applier()
-        applier.converge(newest)
+        applier.converge(newest, silent)
         assert it.content() == image
         assert applier.verify(deep=True).equal
         it.dies()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.results import RootFull
+from agent.apply.results import RootFull, silent
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Tree, rig
 
@@ -36,15 +36,15 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(tmp_path: Path, small: Path
         applier = it.applier()
         tree = Tree.empty(it.store)
         tree.file(ROOT, b"first", b"first")
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         d = tree.directory(ROOT, b"d")
         for number in range(3 if large else 80):
             tree.file(d, b"%d" % number, bytes([number]) * (400_000 if large else 10))
         commit = it.commit(tree)
         for _ in range(2):
             with pytest.raises(RootFull):
-                applier.converge(commit)
+                applier.converge(commit, silent)
             assert [] == os.listdir(small / ".hikae" / "t")
         subprocess.run(["mount", "-o", "remount,size=8m,nr_inodes=500", small], check=True)
-        done = applier.converge(commit)
+        done = applier.converge(commit, silent)
         assert (0, 0, tree.expected(), []) == (done.failed, done.displaced, it.seen(), it.problems())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.results import silent
 from agent.core.ids import ROOT, ObjectId
 from fakes.apply_fakes import Tree, rig
 
@@ -20,17 +21,17 @@ def test_a_lost_chunk_leaves_its_object_alone_and_the_rest_goes_on(tmpfs_dir: Pa
         tree = Tree.empty(it.store)
         old = tree.file(ROOT, b"old", b"old content")
         first = it.commit(tree)
-        applier.converge(first)
+        applier.converge(first, silent)
         tree.write(old, b"lost content")
         tree.file(ROOT, b"other", b"other content")
         commit = it.commit(tree)
         it.store.lost.add(it.store.keep(b"lost content"))
-        done = applier.converge(commit)
+        done = applier.converge(commit, silent)
         assert (first.number, first.number, 1) == (done.number, applier.applied, done.failed)
         assert ("old content", "other content") == tuple((it.root / n).read_text() for n in ("old", "other"))
         assert ([b"old"], ["chunk-damaged"]) == ([p.path for p in it.board.listed()[0]], it.problems())
         it.store.lost.clear()
-        assert commit.number == applier.converge(commit).number
+        assert commit.number == applier.converge(commit, silent).number
         assert (tree.expected(), []) == (it.seen(), it.problems())
 
 
@@ -42,7 +43,7 @@ def test_rows_that_no_filesystem_could_hold_are_left_out(tmpfs_dir: Path) -> Non
         a, b = tree.directory(ROOT, b"a"), tree.directory(ROOT, b"b")
         tree.file(a, b"in a", b"a")
         file = tree.file(ROOT, b"file", b"content")
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         del tree.names[ROOT, b"a"], tree.names[ROOT, b"b"]
         tree.names |= {(a, b"x"): b, (b, b"x"): a}
         tree.names |= {(file, b"below a file"): file, (ObjectId(999), b"in nothing"): file}
@@ -51,12 +52,12 @@ def test_rows_that_no_filesystem_could_hold_are_left_out(tmpfs_dir: Path) -> Non
         tree.names[ROOT, b"zother name"] = twice
         tree.file(twice, b"inside", b"i")
         commit = it.commit(tree)
-        done = applier.converge(commit)
+        done = applier.converge(commit, silent)
         assert {"impossible-row"} == set(it.problems()), it.board.listed()
         assert (commit.number, 0) == (done.number, done.failed)
         assert {b"", b"file", b"one name", b"one name/inside"} == set(it.seen())
         it.dies(applier)
-        again = it.applier().converge(commit)
+        again = it.applier().converge(commit, silent)
         assert (commit.number, 0) == (again.number, again.failed)
         assert {b"", b"file", b"one name", b"one name/inside"} == set(it.seen())
 
@@ -98,7 +99,7 @@ def test_a_directory_swapped_for_a_link_leads_nowhere(tmpfs_dir: Path, verb: str
             d = tree.directory(ROOT, b"d")
             tree.file(d, b"victim", b"victim")
             tree.file(ROOT, b"other", b"other")
-            it.applier().converge(it.commit(tree))
+            it.applier().converge(it.commit(tree), silent)
             before = _facts(outside)
             calls = 0
             swapped = number == 0
@@ -113,7 +114,7 @@ def test_a_directory_swapped_for_a_link_leads_nowhere(tmpfs_dir: Path, verb: str
                     swapped = True
 
             VERBS[verb](tree, d)
-            it.applier(step).converge(it.commit(tree))
+            it.applier(step).converge(it.commit(tree), silent)
             swapped = swapped or calls > number
             assert before == _facts(outside)
         number += 1

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.results import Held
+from agent.apply.results import Held, silent
 from agent.core.errors import HikaeError
 from agent.core.ids import ROOT, ObjectId
 from agent.fs.expected import BY_HANDLE, Expect
@@ -141,7 +141,7 @@ def _race(
     step of the applier."""
     his, tree = _begun(the)
     applier = the.applier(before, expect=expect)
-    applier.converge(the.commit(tree))
+    applier.converge(the.commit(tree), silent)
     until, rounds = time.monotonic() + seconds, 0
     with Swapping(the.root / "his", b"mine", directories=directories) as swapping:
         while time.monotonic() < until and not swapping.escaped():
@@ -150,7 +150,7 @@ def _race(
             change(tree, his, rounds)
             target = the.commit(tree)
             try:
-                applier.converge(target)
+                applier.converge(target, silent)
             except HikaeError as error:
                 pytest.fail(f"one file stopped the standby: {error}")
             swapping.top_up()
@@ -190,7 +190,7 @@ def _exchanged_before(the: Rig, operation: str, expect: Expect) -> str:
             os.rename(victim, directory / "mine")
 
     applier = the.applier(exchange, expect=expect)
-    applier.converge(the.commit(tree))
+    applier.converge(the.commit(tree), silent)
     victim.write_bytes(b"root's own")
     # Of another owner or mode it would not be written into, whatever is compared.
     his_own = (directory / "mine").stat()
@@ -202,7 +202,7 @@ def _exchanged_before(the: Rig, operation: str, expect: Expect) -> str:
         step[0] = COMPARED[operation]
         tree = the.tree.copy()
         OPERATIONS[operation](tree, his, 1)
-        applier.converge(the.commit(tree))
+        applier.converge(the.commit(tree), silent)
         assert "" == step[0]
         after = state_of(fd)
         return "" if after == before and os.fstat(fd).st_nlink <= 1 else f"{before} became {after}"

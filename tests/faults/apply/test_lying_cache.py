@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.results import RootFailed
+from agent.apply.results import RootFailed, silent
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
 from fakes.loop_image import can_mount, make_image, mounted
@@ -68,17 +68,17 @@ def test_a_redo_reads_from_the_disk(on_a_disk: tuple[Rig, Path], rng: random.Ran
     written = rng.randbytes(size)
     tree = Tree.empty(it.store)
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.checkpoint()
     tree.file(ROOT, b"victim", *(written[at : at + MIB] for at in range(0, size, MIB)))
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     it.dies(applier)
     lose(image, written[:4096])
     assert written == (it.root / "victim").read_bytes()
     newest = it.catalog.newest()
     assert newest is not None
     again = it.applier()
-    assert 0 == again.converge(newest).failed
+    assert 0 == again.converge(newest, silent).failed
     again.checkpoint()
     assert written == on_disk(it.root / "victim")
 
@@ -89,16 +89,16 @@ def test_a_failed_sync_of_the_standby_is_a_redo(on_a_disk: tuple[Rig, Path], rng
     written = rng.randbytes(8192)
     tree = Tree.empty(it.store)
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.checkpoint()
     before = applier.applied
     tree.file(ROOT, b"victim", written)
     newest = it.commit(tree)
-    applier.converge(newest)
+    applier.converge(newest, silent)
     lose(image, written[:4096])
     with unsyncable(applier._standby.open().root), pytest.raises(RootFailed):
         applier.checkpoint()
     assert (before, True) == (applier.applied, applier.redoes)
-    applier.converge(newest)
+    applier.converge(newest, silent)
     applier.checkpoint()
     assert (newest.number, written) == (applier.checkpointed_at, on_disk(it.root / "victim"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.results import silent
 from agent.core.ids import ROOT
 from agent.store.local import Local
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
@@ -23,7 +24,7 @@ def test_the_redo_needs_only_the_checkpoint(tmpfs_dir: Path, seed: int, round: i
     with rig(tmpfs_dir / "rig") as it:
         tree = chance.evolve(Tree.empty(it.store), rng.choice((0, 30)))
         applier = it.applier()
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         applier.checkpoint()
         it.dies(applier)
         _save(it)
@@ -31,7 +32,7 @@ def test_the_redo_needs_only_the_checkpoint(tmpfs_dir: Path, seed: int, round: i
         try:
             for _ in range(3):
                 tree = chance.evolve(tree, rng.choice((3, 15)))
-                applier.converge(it.commit(tree))
+                applier.converge(it.commit(tree), silent)
         except Crash:
             pass
         it.dies(applier)
@@ -41,7 +42,7 @@ def test_the_redo_needs_only_the_checkpoint(tmpfs_dir: Path, seed: int, round: i
             it.commit(tree)
         newest = it.catalog.newest()
         assert newest is not None
-        done = it.applier().converge(newest)
+        done = it.applier().converge(newest, silent)
         assert (0, tree.expected()) == (done.failed, it.seen())
 
 
@@ -79,11 +80,11 @@ def test_files_cut_to_nothing_are_written_again(tmpfs_dir: Path) -> None:
         it.commit(tree)
         for number in range(5):
             tree.file(ROOT, b"%d" % number, b"content %d" % number)
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         it.dies(applier)
         for path in it.root.glob("[0-2]"):
             path.write_bytes(b"")
         newest = it.catalog.newest()
         assert newest is not None
-        done = it.applier().converge(newest)
+        done = it.applier().converge(newest, silent)
         assert (27, tree.expected(), []) == (done.bytes, it.seen(), it.problems())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.results import silent
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Chance, Crash, DiesAt, Tree, rig
 
@@ -24,7 +25,7 @@ def nobody(tmpfs_dir: Path) -> Iterator[Path]:
         return
     with rig(tmpfs_dir / "warm") as it:
         # Whatever is imported late is imported now: an ordinary user may not reach this Python's files.
-        it.applier().converge(it.commit(_lock(Chance(random.Random(1)).evolve(Tree.empty(it.store), 9))))
+        it.applier().converge(it.commit(_lock(Chance(random.Random(1)).evolve(Tree.empty(it.store), 9))), silent)
     groups = os.getgroups()
     os.chown(tmpfs_dir, NOBODY, NOBODY)
     os.setgroups([])
@@ -61,16 +62,16 @@ def test_read_only_directories_are_no_obstacle(nobody: Path, seed: int, round: i
     chance = Chance(rng)
     with rig(nobody / "rig") as it:
         tree = _lock(_without_nodes(chance.evolve(Tree.empty(it.store), 25)))
-        it.applier().converge(it.commit(tree))
+        it.applier().converge(it.commit(tree), silent)
         tree = _lock(_without_nodes(chance.evolve(tree, 15)))
         commit = it.commit(tree)
         dying = it.applier(DiesAt(rng.randint(1, 40)))
         try:
-            dying.converge(commit)
+            dying.converge(commit, silent)
         except Crash:
             pass
         it.dies(dying)
-        done = it.applier().converge(commit)
+        done = it.applier().converge(commit, silent)
         assert (0, tree.expected(), []) == (done.failed, it.seen(), it.problems())
         for directory, _, _ in os.walk(it.root):
             os.chmod(directory, 0o700)
@@ -83,6 +84,6 @@ def test_an_owner_that_may_not_be_given_is_a_warning(nobody: Path) -> None:
         for number in range(5):
             tree.alter(tree.file(ROOT, b"%d" % number, b"x"), uid=0, gid=0)
         commit = it.commit(tree)
-        assert commit.number == it.applier().converge(commit).number
+        assert commit.number == it.applier().converge(commit, silent).number
         assert ["metadata-not-permitted"] == it.problems()
         assert 5 == len(list(it.root.glob("[0-9]")))

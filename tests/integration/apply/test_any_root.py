@@ -17,7 +17,7 @@ from agent.apply.bounds import USUAL, ApplyLimits
 from agent.apply.converger import AnyRoot, converge_root
 from agent.apply.output.directory import Handling, no_step, open_output
 from agent.apply.ports import NOTHING_EARLY, NothingAdopted, no_patch, nothing_left_out
-from agent.apply.results import Applied, RootFull
+from agent.apply.results import Applied, RootFull, silent
 from agent.apply.run.one_run import Means
 from agent.apply.writing.file_content import told_lost
 from agent.core.chunks import DATA
@@ -77,12 +77,12 @@ class Beside:
 def living_standby(it: Rig, commit: Commit) -> Iterator[None]:
     """A standby that equals the newest commit before, and without a redo after; nothing in it moved."""
     applier = it.applier()
-    applier.converge(commit)
+    applier.converge(commit, silent)
     applier.checkpoint()
     before = it.seen(), {path: os.lstat(path).st_ctime_ns for path in it.root.rglob("*")}
     yield
     assert before == (it.seen(), {path: os.lstat(path).st_ctime_ns for path in it.root.rglob("*")})
-    again = applier.converge(commit)
+    again = applier.converge(commit, silent)
     assert (commit.number, 0, False) == (again.number, again.entries, again.redo)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.results import Held
+from agent.apply.results import Held, silent
 from agent.core.ids import ROOT, ObjectId, object_id
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
 
@@ -41,16 +41,16 @@ def test_no_file_is_rewritten(tmpfs_dir: Path, seed: int, round: int) -> None:
     with rig(tmpfs_dir / "rig") as it:
         applier = it.applier()
         tree = chance.evolve(Tree.empty(it.store), 60)
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         tree = chance.evolve(tree, 20)
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         before, it.store.reads = _inodes(it), 0
         tree = _renumbered(tree, 2)
-        done = applier.converge(it.commit_anew(tree))
+        done = applier.converge(it.commit_anew(tree), silent)
         assert (0, 0, 0, 0) == (done.bytes, done.displaced, done.failed, it.store.reads)
         assert (tree.expected(), before) == (it.seen(), _inodes(it))
         tree = chance.evolve(tree, 20)
-        done = applier.converge(it.commit(tree))
+        done = applier.converge(it.commit(tree), silent)
         assert (False, 0, tree.expected()) == (done.redo, done.displaced, it.seen())
 
 
@@ -62,16 +62,16 @@ def test_an_inconsistent_beginning_waits(tmpfs_dir: Path) -> None:
         tree.file(ROOT, b"a", b"a")
         tree.file(ROOT, b"b", b"b")
         old = it.commit(tree)
-        applier.converge(old)
+        applier.converge(old, silent)
         applier.checkpoint()
         before = it.seen()
         part = _renumbered(tree, 2)
         whole = part.copy()
         part.remove(ROOT, b"b")
         with pytest.raises(Held):
-            applier.converge(it.commit_anew(part, consistent=False))
+            applier.converge(it.commit_anew(part, consistent=False), silent)
         assert (before, ["lineage-waits"], old.number) == (it.seen(), it.problems(), applier.applied)
-        done = applier.converge(it.commit(whole))
+        done = applier.converge(it.commit(whole), silent)
         assert (whole.expected(), [], 0) == (it.seen(), it.problems(), done.bytes)
 
 
@@ -92,7 +92,7 @@ def _crashes_on_the_way(tmpfs_dir: Path, rng: random.Random) -> None:
     with rig(tmpfs_dir / "rig") as it:
         applier = it.applier()
         tree = chance.evolve(Tree.empty(it.store), 40)
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         applier.checkpoint()
         it.dies(applier)
         if rng.random() < 0.5:
@@ -105,7 +105,7 @@ def _crashes_on_the_way(tmpfs_dir: Path, rng: random.Random) -> None:
             _dies_during(it, tree, rng, anew=False)
         newest = it.catalog.newest()
         assert newest is not None
-        done = it.applier().converge(newest)
+        done = it.applier().converge(newest, silent)
         assert (0, tree.expected()) == (done.failed, it.seen())
 
 
@@ -113,7 +113,7 @@ def _dies_during(it: Rig, tree: Tree, rng: random.Random, *, anew: bool) -> None
     commit = it.commit_anew(tree) if anew else it.commit(tree)
     applier = it.applier(DiesAt(rng.randint(1, 40)))
     try:
-        applier.converge(commit)
+        applier.converge(commit, silent)
     except Crash:
         pass
     it.dies(applier)

@@ -12,7 +12,7 @@ import pytest
 
 from agent.apply.applier import Applier
 from agent.apply.loop import LOOK_AGAIN_SECONDS, ApplyLoop
-from agent.apply.results import ApplyFacts, ApplyPhase, VerifyReport
+from agent.apply.results import ApplyFacts, ApplyPhase, VerifyReport, silent
 from agent.apply.stopping import ApplyStopped
 from agent.core.clock import ManualClock, SystemClock
 from agent.core.errors import Refused, TryAgain
@@ -193,7 +193,7 @@ def test_a_hold_stands_after_a_verify_that_took_long(it: Rig) -> None:
         tree.remove(ROOT, b"a")
         loop.notify(it.commit(tree))
         _until(loop, ApplyPhase.HELD)
-        assert loop.verify(deep=False).equal
+        assert loop.verify(deep=False, progress=silent).equal
 
         # Each word of the loop from here on; it looks at what is held once more, since the time of that is past.
         def is_enough(facts: ApplyFacts) -> bool:
@@ -229,12 +229,12 @@ def test_verify_runs_in_between_and_ends_with_the_loop(it: Rig) -> None:
         loop.notify(commit)
         assert loop.wait_applied(commit.number, PATIENCE)
         reports = []
-        asking = threading.Thread(target=lambda: reports.append(loop.verify(deep=True)))
+        asking = threading.Thread(target=lambda: reports.append(loop.verify(deep=True, progress=silent)))
         asking.start()
         asking.join()
         assert [(True, commit.number)] == [(report.equal, report.number) for report in reports]
     with pytest.raises(Refused):
-        loop.verify(deep=False)
+        loop.verify(deep=False, progress=silent)
 
 
 def test_a_converge_that_takes_too_long_is_given_up_at_the_end(it: Rig) -> None:
@@ -256,14 +256,14 @@ def test_a_converge_that_takes_too_long_is_given_up_at_the_end(it: Rig) -> None:
     loop.close()
     assert (True, [], NOTHING) == (it.seen() != tree.expected(), it.problems(), applier.applied)
     again = it.applier()
-    again.converge(commit)
+    again.converge(commit, silent)
     assert tree.expected() == it.seen()
 
 
 def test_a_verify_that_takes_too_long_is_given_up_at_the_end(it: Rig) -> None:
     """At its next entry."""
     applier = it.applier()
-    applier.converge(it.commit(_tree(it)))
+    applier.converge(it.commit(_tree(it)), silent)
     applier.ending.begin(0.0)
     with pytest.raises(ApplyStopped):
         applier.verify(deep=False)
@@ -274,7 +274,7 @@ def test_what_it_equals_is_published_although_our_store_failed_once(it: Rig) -> 
     the same, and it is told."""
     seen, tree = Seen(), _tree(it)
     first = it.applier()
-    first.converge(it.commit(tree))
+    first.converge(it.commit(tree), silent)
     first.close()
     known, lost = it.local, Local.open(str(it.base / "lost.db"))
     failing = FailsOnce(lost)
@@ -310,9 +310,9 @@ def test_a_verify_says_that_it_waits_and_ends_with_who_asked(it: Rig) -> None:
         loop.notify(it.commit(_tree(it)))
         assert begun.wait(PATIENCE)
         with pytest.raises(ConnectionError):
-            loop.verify(deep=False, waits=waits)
+            loop.verify(deep=False, progress=silent, waits=waits)
         on.set()
-        assert loop.verify(deep=False).equal
+        assert loop.verify(deep=False, progress=silent).equal
     finally:
         on.set()
         loop.close()

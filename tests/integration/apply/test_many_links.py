@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.apply.applier import Applier
+from agent.apply.results import silent
 from agent.core.ids import ROOT, CommitNumber, ObjectId
 from fakes.apply_fakes import Rig, Tree, rig
 
@@ -51,10 +52,10 @@ def test_links_and_verify_ask_a_few_times(it: Rig) -> None:
     below = tree.directory(ROOT, b"l")
     asked: list[ObjectId] = []
     one = applier(it, asked)
-    one.converge(it.commit(tree))
+    one.converge(it.commit(tree), silent)
     for number in range(NAMES):
         tree.link(below, b"%d" % number, file)
-    one.converge(it.commit(tree))
+    one.converge(it.commit(tree), silent)
     assert tree.expected() == it.seen()
     assert asked.count(file) < 20
     asked.clear()

@@ -13,6 +13,7 @@ import pytest
 
 from agent.apply.applier import Applier
 from agent.apply.bounds import USUAL, ApplyLimits
+from agent.apply.results import silent
 from agent.apply.run.standing_entries import StandingEntries
 from agent.core.ids import ROOT
 from agent.core.rows import FLAG_APPEND, FLAG_IMMUTABLE
@@ -44,7 +45,7 @@ def tree(it: Rig) -> Tree:
 
 
 def _apply(it: Rig, applier: Applier, tree: Tree) -> None:
-    done = applier.converge(it.commit(tree))
+    done = applier.converge(it.commit(tree), silent)
     assert 0 == done.failed
     assert tree.expected() == it.seen()
 
@@ -115,7 +116,7 @@ def test_a_large_file_with_few_changes_is_changed_in_place(it: Rig, tree: Tree) 
     ino = _ino(it, "big")
     runs[3] = b"!" * chunk
     tree.write(big, *runs, b"more")
-    done = applier.converge(it.commit(tree))
+    done = applier.converge(it.commit(tree), silent)
     assert (ino, chunk + 4) == (_ino(it, "big"), done.bytes)
     assert tree.expected() == it.seen()
     tree.write(big, *(bytes([n + 100]) * chunk for n in range(USUAL.large // chunk + 1)))
@@ -132,7 +133,7 @@ def test_foreign_entries_are_moved_aside_and_reported(it: Rig, tree: Tree) -> No
     (it.root / "d" / "e" / "theirs" / "deep").write_text("also theirs")
     tree.file(ROOT, b"new", b"ours")
     tree.remove(ROOT, b"d")
-    done = applier.converge(it.commit(tree))
+    done = applier.converge(it.commit(tree), silent)
     assert (0, 2) == (done.failed, done.displaced)
     assert tree.expected() == it.seen()
     aside = sorted((it.root / ".hikae/displaced").iterdir())
@@ -171,7 +172,7 @@ def test_what_somebody_replaced_here_is_not_overwritten(it: Rig, tree: Tree) -> 
     (it.root / "d" / "g").unlink()
     (it.root / "d" / "g").write_text("theirs")
     tree.file(tree.at(b"d"), b"g", b"a new one")
-    done = applier.converge(it.commit(tree))
+    done = applier.converge(it.commit(tree), silent)
     assert 1 == done.displaced
     assert tree.expected() == it.seen()
 
@@ -205,10 +206,10 @@ def test_a_path_of_any_depth(it: Rig, tree: Tree) -> None:
         at = tree.directory(at, b"x" * 200)
     tree.file(at, b"bottom", b"b")
     commit = it.commit(tree)
-    assert 0 == applier.converge(commit).failed
+    assert 0 == applier.converge(commit, silent).failed
     assert applier.verify(deep=True).equal
     tree.move((ROOT, b"x" * 200), (tree.at(b"d"), b"y"))
-    assert 0 == applier.converge(it.commit(tree)).failed
+    assert 0 == applier.converge(it.commit(tree), silent).failed
     assert applier.verify(deep=True).equal
     tree.remove(tree.at(b"d"), b"y")
     _apply(it, applier, tree)
@@ -266,7 +267,7 @@ def test_a_clean_end_is_believed_and_a_crash_is_not(it: Rig, tree: Tree) -> None
     it.dies(second)
     third = it.applier()
     assert third.redoes
-    assert third.converge(it.commit(tree)).redo
+    assert third.converge(it.commit(tree), silent).redo
 
 
 def test_an_empty_tree_is_applied_after_the_standby_had_rested(it: Rig) -> None:

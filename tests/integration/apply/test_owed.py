@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
+from agent.apply.results import silent
 from agent.core.chunks import DATA, decode
 from agent.core.commit import Commit
 from agent.core.ids import ROOT, ObjectId
@@ -37,7 +38,7 @@ class Standing:
 
     def applies(self, commit: Commit) -> None:
         """All of it, without a complaint."""
-        done = self.applier.converge(commit)
+        done = self.applier.converge(commit, silent)
         assert (commit.number, 0, 0) == (done.number, done.failed, done.displaced)
         assert [] == self.it.problems()
 
@@ -176,7 +177,7 @@ def test_random_histories_that_come_short(it: Rig) -> None:
         short = {id for id in files if rng.random() < 0.4}
         owed = {id for id in owed if id in tree.objects and (id not in new or id in short)} | short
         changed = {id for id in tree.objects if was.objects.get(id) != tree.objects[id]}
-        done = applier.converge(it.commit_short(tree, *sorted(owed & changed)))
+        done = applier.converge(it.commit_short(tree, *sorted(owed & changed)), silent)
         assert (0, []) == (done.failed, it.problems())
         if turn % 10 == 9:
             it.dies(applier)
@@ -184,5 +185,5 @@ def test_random_histories_that_come_short(it: Rig) -> None:
     it.catalog.came(it.catalog.owed())
     newest = it.catalog.newest()
     assert newest is not None
-    assert 0 == applier.converge(newest).failed
+    assert 0 == applier.converge(newest, silent).failed
     assert tree.expected() == it.seen()

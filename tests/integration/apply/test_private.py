@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.results import silent
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
 
@@ -41,11 +42,11 @@ def test_a_directory_that_became_private_is_closed_first(it: Rig) -> None:
     inside = tree.directory(ROOT, b"d")
     step = Modes(it.root / "d")
     applier = it.applier(step)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     step.seen.clear()
     tree.alter(inside, mode=0o40700)
     tree.file(inside, b"secret", b"a secret")
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert {0o700} == set(step.seen)
     assert tree.expected() == it.seen()
 
@@ -58,11 +59,11 @@ def test_a_directory_that_is_opened_is_opened_last(it: Rig) -> None:
     tree.file(inside, b"secret", b"a secret")
     step = Modes(it.root / "d")
     applier = it.applier(step)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     step.seen.clear()
     tree.move((inside, b"secret"), (ROOT, b"elsewhere"))
     tree.alter(inside, mode=0o40755)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert {0o700} == set(step.seen)
     assert tree.expected() == it.seen()
 
@@ -84,10 +85,10 @@ def test_a_file_that_became_private_moves_as_a_private_one(it: Rig, private: dic
             seen.append((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)))
 
     applier = it.applier(step)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     tree.move((hidden, b"secret"), (ROOT, b"public"))
     tree.alter(file, **private)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     row = tree.objects[file]
     allowed = {(row.uid, row.gid, 0o700), (row.uid, row.gid, 0o600), (row.uid, row.gid, stat.S_IMODE(row.mode))}
     assert (True, set()) == (bool(seen), set(seen) - allowed)
@@ -99,10 +100,10 @@ def test_a_directory_moves_and_becomes_private_at_once(it: Rig) -> None:
     tree = Tree.empty(it.store)
     inside = tree.directory(ROOT, b"d")
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     moved = tree.directory(ROOT, b"e")
     tree.move((ROOT, b"d"), (moved, b"d"))
     tree.alter(inside, mode=0o40700)
     tree.file(inside, b"secret", b"a secret")
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert tree.expected() == it.seen()

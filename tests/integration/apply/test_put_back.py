@@ -10,7 +10,7 @@ import pytest
 
 from agent.apply.applier import Applier
 from agent.apply.loop import ApplyLoop
-from agent.apply.results import ApplyPhase, Held, RootFailed
+from agent.apply.results import ApplyPhase, Held, RootFailed, silent
 from agent.core.clock import SystemClock
 from agent.core.ids import NOTHING, ROOT, CommitNumber
 from agent.store.catalog.catalog import Catalog
@@ -40,7 +40,7 @@ def _first(it: Rig) -> Tree:
 
 def _applied(it: Rig, tree: Tree) -> Applier:
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     return applier
 
 
@@ -99,7 +99,7 @@ def test_an_old_image_of_the_standby_is_made_equal(it: Rig, ends: Callable[[Appl
     assert (NOTHING, True) == (second.applied, second.redoes)
     newest = it.catalog.newest()
     assert newest is not None
-    second.converge(newest)
+    second.converge(newest, silent)
     assert (tree.expected(), newest.number) == (it.seen(), second.applied)
 
 
@@ -146,7 +146,7 @@ def test_an_old_copy_of_the_state_beside_a_run_that_was_cut_short(it: Rig, steps
     copy = _copy_state(it)
     applier = it.applier(DiesAt(steps))
     with pytest.raises(Crash):
-        applier.converge(it.commit(_change(tree)))
+        applier.converge(it.commit(_change(tree)), silent)
     it.dies(applier)
     _state_is(it, copy)
     it.seq, it.tree = seq, sealed
@@ -160,12 +160,12 @@ def test_a_run_that_was_cut_short_is_no_other_time(it: Rig) -> None:
     applier = it.applier(DiesAt(2))
     commit = it.commit(_change(tree))
     with pytest.raises(Crash):
-        applier.converge(commit)
+        applier.converge(commit, silent)
     it.dies(applier)
     second = it.applier()
     second.prepare()
     assert (commit.parent, True) == (second.applied, second.redoes)
-    second.converge(commit)
+    second.converge(commit, silent)
     assert tree.expected() == it.seen()
 
 
@@ -188,10 +188,10 @@ def test_what_was_put_back_lets_no_hold_pass(it: Rig) -> None:
     before = it.seen()
     second = it.applier()
     with pytest.raises(Held):
-        second.converge(commit)
+        second.converge(commit, silent)
     assert (before, NOTHING) == (it.seen(), second.applied)
     second.accept(commit.number)
-    second.converge(commit)
+    second.converge(commit, silent)
     assert (Tree.empty(it.store).expected().keys(), tree.expected().keys()) == (it.seen().keys(), before.keys())
 
 
@@ -202,5 +202,5 @@ def test_what_was_put_back_waits_for_a_primary_that_begins_anew(it: Rig) -> None
     before = it.seen()
     second = it.applier()
     with pytest.raises(Held):
-        second.converge(it.commit_anew(Tree.empty(it.store), consistent=False))
+        second.converge(it.commit_anew(Tree.empty(it.store), consistent=False), silent)
     assert before == it.seen()

@@ -10,7 +10,7 @@ import pytest
 
 from agent.apply.applier import Applier
 from agent.apply.bounds import ApplyLimits
-from agent.apply.results import Difference
+from agent.apply.results import Difference, silent
 from agent.core.ids import ROOT
 from fakes.apply_fakes import PAGE, Rig, Tree, rig
 
@@ -27,7 +27,7 @@ def it(tmpfs_dir: Path) -> Iterator[Rig]:
         tree.link(d, b"link", tree.file(ROOT, b"two names", b"x"))
         tree.file(ROOT, b"sparse", b"a" * PAGE, 4 * PAGE, b"b")
         tree.add(ROOT, b"symlink", 0o120777, content=b"d/f")
-        made.applier().converge(made.commit(tree))
+        made.applier().converge(made.commit(tree), silent)
         yield made
 
 

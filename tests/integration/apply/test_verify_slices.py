@@ -45,7 +45,7 @@ def _through(
     applier: Applier, between: Callable[[int], object] = lambda _: None, *, deep: bool = False, repair: bool = False
 ) -> tuple[VerifyReport, int]:
     """The report, and how many slices it took; ``between`` is called after each."""
-    verification, slices = applier.verification(deep=deep, repair=repair), 0
+    verification, slices = applier.verification(deep=deep, progress=silent, repair=repair), 0
     while (report := verification.turn()) is None:
         slices += 1
         assert slices < 100_000
@@ -60,14 +60,14 @@ def test_whatever_changes_meanwhile_the_answer_is_of_the_end(it: Rig, seed: int,
     chance = Chance(random.Random(seed * 100 + round))
     tree = chance.evolve(_wide(it), 30)
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     done: list[Applied] = []
 
     def goes_on(slices: int) -> None:
         nonlocal tree
         if len(done) < 15 and chance.rng.random() < 0.2:
             tree = chance.evolve(tree, 5)
-            done.append(applier.converge(it.commit(tree)))
+            done.append(applier.converge(it.commit(tree), silent))
 
     report, _ = _through(applier, goes_on, deep=deep)
     assert ((), 0, True, applier.applied) == (report.differences, report.more, report.equal, report.number)
@@ -78,12 +78,12 @@ def test_what_the_applier_changed_is_looked_at_again(it: Rig, after: int) -> Non
     """A file that was found equal, is then written by a converge, and damaged: wherever the walk is."""
     tree = _wide(it)
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
 
     def damage(slices: int) -> None:
         if slices == after:
             tree.write(tree.at(b"d0/y"), b"newer")
-            applier.converge(it.commit(tree))
+            applier.converge(it.commit(tree), silent)
             (it.root / "d0/y").chmod(0o600)
 
     report, _ = _through(applier, damage)
@@ -94,13 +94,13 @@ def test_a_difference_that_a_converge_mends_is_none(it: Rig) -> None:
     """It was true of an earlier commit."""
     tree = _wide(it)
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     (it.root / "d0/x").chmod(0o600)
 
     def mend(slices: int) -> None:
         if slices == 20:
             tree.alter(tree.at(b"d0/x"), mode=0o100600)
-            applier.converge(it.commit(tree))
+            applier.converge(it.commit(tree), silent)
 
     report, _ = _through(applier, mend)
     assert ((), True, applier.applied) == (report.differences, report.equal, report.number)
@@ -110,14 +110,14 @@ def test_each_difference_is_one_from_the_commit_that_stands_at_the_end(it: Rig) 
     """One that was found beside an earlier commit is looked at again, though no converge touched the place."""
     tree = _wide(it)
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     for name in ("x", "y"):
         (it.root / "d0" / name).chmod(0o600)
 
     def goes_on(slices: int) -> None:
         if slices == 20:
             tree.write(tree.at(b"d5/z"), b"newer")
-            applier.converge(it.commit(tree))
+            applier.converge(it.commit(tree), silent)
             (it.root / "d0/x").chmod(0o644)
 
     report, _ = _through(applier, goes_on)
@@ -130,13 +130,13 @@ def test_what_is_moved_to_where_the_walk_has_been_is_not_passed_over(it: Rig) ->
     deep = tree.directory(tree.at(b"d5"), b"deep")
     tree.file(deep, b"hurt", b"as it should be")
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     (it.root / "d5/deep/hurt").chmod(0o600)
 
     def move(slices: int) -> None:
         if slices == 15:
             tree.move((tree.at(b"d5"), b"deep"), (tree.at(b"d0"), b"a"))
-            applier.converge(it.commit(tree))
+            applier.converge(it.commit(tree), silent)
 
     report, _ = _through(applier, move)
     assert [(b"d0/a/hurt", "mode")] == [(one.path, one.what) for one in report.differences]
@@ -147,12 +147,12 @@ def test_a_file_that_changes_faster_than_it_is_read_is_named(it: Rig) -> None:
     tree = _wide(it)
     big = tree.file(ROOT, b"log", *[bytes([one]) * PAGE for one in range(40)])
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
 
     def writes(slices: int) -> None:
         if slices % 20 == 0 and slices < 2000:
             tree.write(big, *[bytes([one + slices // 20 % 50]) * PAGE for one in range(40)])
-            applier.converge(it.commit(tree))
+            applier.converge(it.commit(tree), silent)
 
     report, _ = _through(applier, writes, deep=True)
     assert ((b"log",), True) == (report.changing, report.equal)
@@ -163,13 +163,13 @@ def test_more_changes_than_are_held_begin_it_anew(it: Rig) -> None:
     it.limits = replace(USUAL, verify=replace(STEPWISE, changed=2))
     tree = _wide(it)
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
 
     def storm(slices: int) -> None:
         if slices == 10:
             for number in range(12):
                 tree.file(ROOT, b"new%d" % number, b"x")
-            applier.converge(it.commit(tree))
+            applier.converge(it.commit(tree), silent)
 
     report, slices = _through(applier, storm)
     assert (True, applier.applied, 6 + 18 + 12) == (report.equal, report.number, report.checked_entries)
@@ -179,7 +179,7 @@ def test_more_changes_than_are_held_begin_it_anew(it: Rig) -> None:
 def test_a_repair_is_looked_at_in_slices_too(it: Rig) -> None:
     """What was mended is counted."""
     applier = it.applier()
-    applier.converge(it.commit(_wide(it)))
+    applier.converge(it.commit(_wide(it)), silent)
     (it.root / "d3/x").chmod(0o600)
     (it.root / "d4/foreign").touch()
     report, _ = _through(applier, repair=True)
@@ -220,7 +220,7 @@ def test_a_verify_without_hurry_rests_between_its_slices(it: Rig) -> None:
     """So many times as long as a slice took: by the clock, which stands still, none is due before it is moved on."""
     it.limits = replace(USUAL, verify=VerifyLimits(slice=1.0, share=3.0))
     applier = it.applier()
-    applier.converge(it.commit(_wide(it)))
+    applier.converge(it.commit(_wide(it)), silent)
 
     ticking = [0.0]
 

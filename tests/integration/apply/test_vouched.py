@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.results import silent
 from agent.core.clock import ManualClock
 from agent.core.ids import ROOT, ObjectId
 from agent.fs.durable import has_silent_stores
@@ -57,7 +58,7 @@ def test_all_that_was_written_is_believed_after_a_checkpoint(it: Rig, rng: rando
     tree = Chance(rng).evolve(Tree.empty(it.store), 60)
     applier = it.applier()
     commit = it.commit(tree)
-    applier.converge(commit)
+    applier.converge(commit, silent)
     assert not any(one[6] for one in it.local.signatures(tree.objects).values())
     applier.checkpoint()
     assert set(tree.objects) == set(believed(it, tree))
@@ -69,7 +70,7 @@ def test_what_is_written_after_the_checkpoint_is_not(it: Rig) -> None:
     tree = Tree.empty(it.store)
     still, changes = tree.file(ROOT, b"still", b"1"), tree.file(ROOT, b"changes", b"2")
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.checkpoint()
     tree.write(changes, b"three")
     it.commit(tree)
@@ -82,7 +83,7 @@ def test_of_what_was_written_within_the_grain_of_the_sync_nothing_is_believed(it
     tree = Tree.empty(it.store)
     tree.file(ROOT, b"file", b"1")
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.checkpoint()
     assert {} == believed(it, tree)
 
@@ -92,7 +93,7 @@ def test_what_somebody_changed_is_another_stat(it: Rig) -> None:
     tree = Tree.empty(it.store)
     same, other = tree.file(ROOT, b"same", b"1"), tree.file(ROOT, b"other", b"2")
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.checkpoint()
     st = (it.root / "other").stat()
     (it.root / "other").write_bytes(b"3")
@@ -106,10 +107,10 @@ def test_an_older_version_of_what_is_owed_is_not_believed(it: Rig) -> None:
     tree = Tree.empty(it.store)
     still, owed = tree.file(ROOT, b"still", b"1"), tree.file(ROOT, b"owed", b"2")
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.checkpoint()
     tree.write(owed, b"three")
-    applier.converge(it.commit_short(tree, owed))
+    applier.converge(it.commit_short(tree, owed), silent)
     applier.checkpoint()
     assert {ROOT, still} == set(believed(it, tree))
 
@@ -119,15 +120,15 @@ def test_the_version_before_of_a_late_file_is_not_believed(it: Rig) -> None:
     tree = Tree.empty(it.store)
     still, late = tree.file(ROOT, b"still", b"1"), tree.file(ROOT, b"late", *[b"a" * (1 << 20)] * 17)
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.checkpoint()
     tree.write(late, *[bytes([n]) * (1 << 20) for n in range(65, 99)])
     commit = it.commit(tree)
-    applier.converge(commit, has_newer=lambda: True)
+    applier.converge(commit, silent, has_newer=lambda: True)
     assert applier.unfinished
     applier.checkpoint()
     assert {ROOT, still} == set(believed(it, tree))
-    applier.converge(commit)
+    applier.converge(commit, silent)
     applier.checkpoint()
     assert {ROOT, still, late} == set(believed(it, tree))
 
@@ -139,7 +140,7 @@ def test_no_stat_vouches_on_a_filesystem_in_memory(tmpfs_dir: Path) -> None:
         tree = Tree.empty(it.store)
         tree.file(ROOT, b"file", b"1" * PAGE)
         applier = it.applier()
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         applier.checkpoint()
         assert {} == believed(it, tree)
 
@@ -173,7 +174,7 @@ def test_what_somebody_changed_is_not_believed_after_we_touched_it(
     file = tree.file(ROOT, b"file", *BIG)
     tree.objects[file] = tree.objects[file]._replace(mode=0o100644)
     applier = it.applier()
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.checkpoint()
     if by_somebody:
         path = it.root / "file"
@@ -182,6 +183,6 @@ def test_what_somebody_changed_is_not_believed_after_we_touched_it(
             opened.write(b"foreign")
         os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
     change(it, tree, file)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.checkpoint()
     assert ({ROOT} if by_somebody else {ROOT, file}) == set(believed(it, tree))

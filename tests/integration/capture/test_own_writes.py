@@ -12,6 +12,7 @@ from agent.core.errors import CalledOff
 from agent.core.ids import ROOT
 from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
+from agent.watch.hint import no_further_names
 from fakes.capture_fakes import WAIT, Station, Wiring, station
 
 
@@ -68,7 +69,7 @@ def test_nobody_waits_for_a_pump_that_stopped(made: Station) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="fanotify needs root")
 def test_the_watch_alone_does_not_tell_of_it(root: Path, tmpfs_dir: Path) -> None:
     """So whoever writes on a primary has to say so."""
-    watcher = choose(str(root), "fanotify", FanotifyGroups())
+    watcher = choose(str(root), "fanotify", FanotifyGroups(), no_further_names)
     with station(root, tmpfs_dir / "state", wiring=Wiring(set_barrier=watcher.set_barrier)) as made:
         watcher.start(made.pump.hint)
         try:

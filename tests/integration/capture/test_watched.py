@@ -10,6 +10,7 @@ import pytest
 
 from agent.watch.choose import choose
 from agent.watch.fanotify import FanotifyGroups
+from agent.watch.hint import no_further_names
 from fakes.capture_fakes import WAIT, Wiring, station
 from fakes.storm import Storm
 
@@ -26,7 +27,7 @@ def test_a_storm_is_followed_by_events_alone(tmpfs_dir: Path, seed: int) -> None
     """No walk after the first: after each barrier the catalog is the tree."""
     root = tmpfs_dir / "root"
     root.mkdir()
-    watcher = choose(str(root), "fanotify", FanotifyGroups(own=frozenset()))
+    watcher = choose(str(root), "fanotify", FanotifyGroups(own=frozenset()), no_further_names)
     with station(root, tmpfs_dir / "state", wiring=Wiring(set_barrier=watcher.set_barrier)) as made:
         watcher.start(made.pump.hint)
         try:

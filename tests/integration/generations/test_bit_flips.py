@@ -10,7 +10,7 @@ from agent.core import chunks
 from agent.core.chunks import name_of
 from agent.core.commit import Changes
 from agent.core.ids import ROOT, object_id
-from agent.generations.checking import ChunkCheck, hurt_by
+from agent.generations.checking import ChunkCheck, every_name, hurt_by
 from agent.store.catalog.generation import Cause, Generation
 from agent.store.catalog.kept import KeptCommit
 from agent.store.vault.limits import VaultLimits
@@ -98,7 +98,7 @@ def turn_over(fd: int, at: int, bit: int) -> None:
 def looked_at(stores: Stores, generations: list[Generation]) -> Needed:
     """What a look at everything tells, as the test would compute it."""
     with stores.catalog.reader() as reader:
-        check = ChunkCheck(stores.vault, lambda _: None)
+        check = ChunkCheck(stores.vault, lambda _: None, every_name)
         check.run(reader, None)
         hurt = hurt_by(check.damaged, stores.vault, reader, generations, goes_on)
         told: Needed = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.results import Held
+from agent.apply.results import Held, silent
 from agent.core.chunks import DEVICE_CHUNK
 from fakes.device_standby import DeviceStandby, device_standby, scattered
 from fakes.loop_device import attached, needs_loops, sparse
@@ -50,13 +50,13 @@ def test_every_commit_stands_bit_for_bit(it: DeviceStandby, seed: int) -> None:
     """Random writes, discards and lengths; what is behind the end of the source is not looked at."""
     rng = random.Random(seed)
     image, applier = rng.randbytes(300_000), it.applier()
-    applier.converge(it.put(image))
+    applier.converge(it.put(image), silent)
     for _ in range(8):
         image = scattered(rng, image)
         if rng.random() < 0.3:
             applier.close()
             applier = it.applier()
-        applier.converge(it.put(image))
+        applier.converge(it.put(image), silent)
         assert _content(it)[: len(image)] == image
         assert applier.verify(deep=True).equal
 
@@ -64,7 +64,7 @@ def test_every_commit_stands_bit_for_bit(it: DeviceStandby, seed: int) -> None:
 def test_it_is_held_alone_until_it_is_let_go_of(it: DeviceStandby) -> None:
     """Nobody can mount or claim it meanwhile; afterwards it is free."""
     applier = it.applier()
-    applier.converge(it.put(b"a" * 70_000))
+    applier.converge(it.put(b"a" * 70_000), silent)
     applier.rest()
     with pytest.raises(OSError, match=os.strerror(errno.EBUSY)):
         os.close(os.open(it.path, os.O_RDONLY | os.O_EXCL))
@@ -104,7 +104,7 @@ def test_what_is_not_seen_at_the_ends_is_compared(it: DeviceStandby, below: Path
         file.write(b"old" * 1000)
     image = b"new" * 1000 + bytes(SIZE - 3000)
     applier = it.applier()
-    applier.converge(it.put(image))
+    applier.converge(it.put(image), silent)
     applier.checkpoint()
     assert below.read_bytes() == image
 
@@ -119,7 +119,7 @@ def test_a_smaller_device_is_refused(it: DeviceStandby) -> None:
 def test_a_device_that_grows_shows_nothing_old(it: DeviceStandby) -> None:
     """The source grows by zeros over what lay behind its end on the standby, by the difference and in a redo."""
     applier = it.applier()
-    applier.converge(it.put(b"a" * 100_000))
+    applier.converge(it.put(b"a" * 100_000), silent)
     applier.checkpoint()
     for grown, clean in ((10 * DEVICE_CHUNK, True), (30 * DEVICE_CHUNK, False)):
         with it.path.open("r+b") as file:
@@ -129,14 +129,14 @@ def test_a_device_that_grows_shows_nothing_old(it: DeviceStandby) -> None:
         if not clean:
             it.dies()
             applier = it.applier()
-        applier.converge(it.put(image))
+        applier.converge(it.put(image), silent)
         assert _content(it)[:grown] == image
 
 
 def test_a_device_that_is_gone_is_told(it: DeviceStandby) -> None:
     """Its node is away: held, and no file is made in its place."""
     applier = it.applier()
-    applier.converge(it.put(b"a" * 70_000))
+    applier.converge(it.put(b"a" * 70_000), silent)
     it.dies()
     it.path = Path(f"{it.path}-unplugged")
     assert (_held(it)[0], it.path.exists()) == ("standby-gone", False)
@@ -147,14 +147,14 @@ def test_an_image_that_a_loop_device_stands_on_waits_and_is_compared_whole(it: D
     it.path = it.base / "vm.img"
     image = random.Random(3).randbytes(200 * DEVICE_CHUNK)
     applier = it.applier()
-    applier.converge(newest := it.put(image))
+    applier.converge(newest := it.put(image), silent)
     with attached(it.path) as device:
         with Path(device).open("r+b", buffering=0) as file:
             file.seek(99 * DEVICE_CHUNK)
             file.write(b"stranger")
         it.clock.advance(2)
         with pytest.raises(Held) as raised:
-            applier.converge(newest)
+            applier.converge(newest, silent)
         assert (str(raised.value.code), device in raised.value.reason) == ("standby-in-use", True)
-    applier.converge(newest)
+    applier.converge(newest, silent)
     assert it.path.read_bytes() == image

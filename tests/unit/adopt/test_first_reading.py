@@ -10,6 +10,7 @@ import pytest
 
 from agent.adopt.first_reading import Indexer
 from agent.adopt.placements import Placements
+from agent.apply.ports import nothing_left_out
 from agent.core.clock import SystemClock
 
 NAMES = 50
@@ -34,4 +35,4 @@ def test_a_file_of_many_names_is_read_at_one(tmpfs_dir: Path, size: int) -> None
     for number in range(NAMES):
         os.link(tree / "seed", tree / f"{number}")
     with closing(Placements.open(str(tmpfs_dir / "places.db"))) as places:
-        assert size == sum(Indexer(str(tree), places, keep, piece, SystemClock()).run())
+        assert size == sum(Indexer(str(tree), places, keep, piece, SystemClock(), nothing_left_out).run())

@@ -78,7 +78,7 @@ def test_what_is_staged_is_no_damage(tmpfs_dir: Path) -> None:
         long.stage(number(3), Changes((row,)))
         with long.reader() as reader:
             assert B in [one.id for page in reader.file_versions() for one in page]
-            check = ChunkCheck(stores.vault, lambda _: None)
+            check = ChunkCheck(stores.vault, lambda _: None, every_name)
             check.run(reader, None)
         assert {} == {name: why for name, why in check.damaged.items() if name == name_of(b"to come")}
 

@@ -28,6 +28,29 @@ def test_each_is_told_with_its_parameter() -> None:
     assert "agent/core/one.py:6: b: a default that does nothing, and a missing wire would not show" in mistakes(source)
 
 
+_ELSEWHERE = """
+from dataclasses import dataclass, field
+from agent.core.one import nobody, answers as told, works
+from agent.core.other import nobody as somebody
+def ask(a=nobody, b=works, c=somebody): ...
+@dataclass
+class Two:
+    d: Call = told
+    e: Call = field(default=lambda: None)
+    f: Call = works
+    g: list[int] = field(default_factory=list)
+    h: Call
+"""
+
+
+def test_what_is_imported_and_what_is_a_field_is_found() -> None:
+    """By the module that it comes from: one of that name elsewhere may do something."""
+    texts = {"one": _CLASS, "other": "def nobody(): print()", "two": _ELSEWHERE}
+    modules = (Module(Path(f"agent/core/{name}.py"), text) for name, text in texts.items())
+    found = [one for one in idle_defaults(Source(Path(), tuple(modules), ())) if one.path == "agent/core/two.py"]
+    assert [("a", 5), ("d", 8), ("e", 9)] == [(one.parameter, one.line) for one in found]
+
+
 def test_one_on_the_list_is_no_mistake() -> None:
     """By its file and its name: another parameter of the same file is one."""
     key = next(iter(ALLOWED))

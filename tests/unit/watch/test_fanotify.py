@@ -18,7 +18,7 @@ from agent.fs.confined import exchange
 from agent.fs.handles import filesystem_id, handle_of, handle_of_fd, open_by_handle
 from agent.watch import fanotify, handle_paths
 from agent.watch.fanotify import FanotifyGroups, FanotifyWatcher
-from agent.watch.hint import Hint, Look, Passing
+from agent.watch.hint import Hint, Look, Passing, no_further_names
 from fakes.eventually import eventually
 from fakes.watch_fakes import SeenHints
 
@@ -64,7 +64,7 @@ def handle(path: Path) -> bytes:
 def test_handles_are_those_of_fs(groups: FanotifyGroups, tmpfs_dir: Path, ext4_dir: Path) -> None:
     """The object's handle in a hint equals what ``handle_of`` and ``handle_of_fd`` say, for every kind of entry."""
     for base in (tmpfs_dir, ext4_dir):
-        watcher = groups.watcher(str(base))
+        watcher = groups.watcher(str(base), no_further_names)
         with started(watcher) as seen:
             (base / "dir").mkdir()
             (base / "dir/file").touch()
@@ -80,7 +80,7 @@ def test_handles_are_those_of_fs(groups: FanotifyGroups, tmpfs_dir: Path, ext4_d
 
 def test_own_changes_are_ignored_and_others_are_not(root: Path) -> None:
     """By default this process is ignored: a standby's applier works beside what is watched."""
-    watcher = FanotifyGroups().watcher(str(root))
+    watcher = FanotifyGroups().watcher(str(root), no_further_names)
     with started(watcher) as seen:
         (root / "own").touch()
         subprocess.run([sys.executable, "-c", "open(__import__('sys').argv[1], 'w')", root / "other"], check=True)
@@ -98,7 +98,7 @@ def test_a_directory_that_we_moved_ourselves_is_heard_where_it_is(root: Path, mo
     """As a rollback moves them, while others write in them: out of the private directory, and on."""
     (root / ".hikae/m/dir").mkdir(parents=True)
     (root / ".hikae/m/dir/gone").touch()
-    watcher = FanotifyGroups(modern=modern).watcher(str(root))
+    watcher = FanotifyGroups(modern=modern).watcher(str(root), no_further_names)
     with started(watcher) as seen:
         by_another("os.mkfifo(sys.argv[1])", root / ".hikae/m/dir/fifo")
         assert watcher.barrier(LONG)
@@ -118,7 +118,7 @@ def test_one_group_serves_all_datasets_of_a_filesystem(groups: FanotifyGroups, t
     """One thread, each watcher told of its own; it ends with the last."""
     for name in ("one", "two"):
         (tmpfs_dir / name).mkdir()
-    one, two = (groups.watcher(str(tmpfs_dir / name)) for name in ("one", "two"))
+    one, two = (groups.watcher(str(tmpfs_dir / name), no_further_names) for name in ("one", "two"))
     with started(one) as seen_one:
         with started(two) as seen_two:
             (tmpfs_dir / "one/x").touch()
@@ -171,7 +171,7 @@ def test_an_object_that_was_just_linked_in_is_ours_before_the_catalog_knows(grou
 
 def test_without_a_catalog_to_ask_nothing_outside_is_told(groups: FanotifyGroups, root: Path) -> None:
     """What happens beside the root costs no hint; directories come and go there too."""
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
     with started(watcher) as seen:
         (root.parent / "a/b").mkdir(parents=True)
         (root.parent / "a/b/file").write_bytes(b"x")
@@ -187,7 +187,7 @@ def test_a_write_through_a_handle(groups: FanotifyGroups, root: Path) -> None:
     (root / "file").write_bytes(b"x")
     of_file = handle(root / "file")
     mount = os.open(root, os.O_RDONLY)
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
     with started(watcher) as seen:
         fd = open_by_handle(mount, of_file, os.O_WRONLY)
         os.write(fd, b"y")
@@ -201,7 +201,7 @@ def test_deleting_one_of_several_links_is_told_by_name(groups: FanotifyGroups, r
     """The kernel also tells of the changed link count, without a name: that is not told again."""
     (root / "a").touch()
     os.link(root / "a", root / "b")
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
     with started(watcher) as seen:
         (root / "b").unlink()
         assert watcher.barrier(LONG)
@@ -212,7 +212,7 @@ def test_exchange(groups: FanotifyGroups, root: Path) -> None:
     """Two directories exchanged in one call: later events stand below the right names."""
     for name in ("one", "two"):
         (root / name).mkdir()
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
     root_fd = os.open(root, os.O_RDONLY)
     with started(watcher) as seen:
         (root / "one/before").touch()
@@ -228,7 +228,7 @@ def test_exchange(groups: FanotifyGroups, root: Path) -> None:
 
 def test_a_failing_sink_is_said(groups: FanotifyGroups, root: Path) -> None:
     """The reader thread may not die unseen."""
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
 
     def sink(_: object) -> None:
         raise RuntimeError("the pump is gone")
@@ -246,7 +246,7 @@ def test_a_failing_sink_is_said(groups: FanotifyGroups, root: Path) -> None:
 
 def test_many_barriers_at_once(groups: FanotifyGroups, root: Path) -> None:
     """Each is true for its own thread's writes."""
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
     missed: list[bytes] = []
 
     def write_and_ask(number: int, seen: SeenHints) -> None:
@@ -272,7 +272,7 @@ def test_a_write_through_a_name_in_a_directory_that_is_gone_is_told_by_handle(
     (root / "gone").mkdir()
     (root / "gone/name").touch()
     os.link(root / "gone/name", root / "kept")
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
     with started(watcher) as seen:
         seen.hold()
         (root / "other").touch()
@@ -297,7 +297,7 @@ def test_the_filesystem_that_is_marked_is_the_one_that_was_opened(
         named.symlink_to(ext4_dir)
         return filesystem_id(fd)
 
-    watcher = groups.watcher(str(named))
+    watcher = groups.watcher(str(named), no_further_names)
     monkeypatch.setattr(fanotify, "filesystem_id", elsewhere)
     with started(watcher) as seen:
         (root / "file").touch()
@@ -333,7 +333,7 @@ def test_a_watch_that_fails_to_begin_leaves_nothing(
     reason: Callable[..., NoReturn],
 ) -> None:
     """No descriptor, no thread, and no group that the next one would join and hear nothing from."""
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
     before = sorted(os.listdir("/proc/self/fd"))
     with monkeypatch.context() as then:
         then.setattr(where, what, reason)
@@ -351,7 +351,7 @@ def test_a_watch_that_fails_to_begin_disturbs_no_other(
     groups: FanotifyGroups, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The group that it would have joined goes on."""
-    one, two = groups.watcher(str(root)), groups.watcher(str(root.parent))
+    one, two = groups.watcher(str(root), no_further_names), groups.watcher(str(root.parent), no_further_names)
     with started(one) as seen:
         with monkeypatch.context() as then:
             then.setattr(handle_paths, "_mount_of", refuse)
@@ -364,7 +364,7 @@ def test_a_watch_that_fails_to_begin_disturbs_no_other(
 
 def test_nobody_joins_a_group_that_reads_no_longer(groups: FanotifyGroups, root: Path) -> None:
     """Its reader has said to all that they are lost; who came afterwards would wait for ever."""
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
 
     def sink(_: object) -> None:
         raise RuntimeError("the pump is gone")
@@ -405,7 +405,7 @@ class AfterLooks:
 
 def test_a_look_that_found_nothing_lets_no_later_barrier_pass(groups: FanotifyGroups, root: Path) -> None:
     """The reader found the queue empty; a file, and a barrier behind it, come before it has said so."""
-    watcher = groups.watcher(str(root))
+    watcher = groups.watcher(str(root), no_further_names)
     barriers = list[Passing]()
     passed = list[bool | None]()
 

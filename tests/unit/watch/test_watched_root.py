@@ -10,7 +10,7 @@ import pytest
 
 from agent.watch import fanotify, watched_root
 from agent.watch.fanotify import FanotifyGroups
-from agent.watch.hint import Watcher
+from agent.watch.hint import Watcher, no_further_names
 from agent.watch.inotify import InotifyWatcher
 from agent.watch.polling import PollingWatcher
 from fakes.watch_fakes import SeenHints
@@ -21,7 +21,7 @@ ANOTHER = "another directory stands in the root's place"
 #: What makes a watcher, and what it asks which directory it is.
 WATCHERS = [
     pytest.param(
-        lambda path: FanotifyGroups(frozenset()).watcher(path),
+        lambda path: FanotifyGroups(frozenset()).watcher(path, no_further_names),
         (fanotify, "open_root"),
         marks=pytest.mark.skipif(os.geteuid() != 0, reason="fanotify needs root"),
         id="fanotify",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.core.ids import CommitNumber
-from agent.generations.checking import ChunkCheck, DamagedChunk, every_name, hurt_by
+from agent.generations.checking import ChunkCheck, DamagedChunk, hurt_by
 from agent.generations.moments import named
 from agent.repair.repair_vault import Repairable, repair_vault
 from agent.store.catalog.reader import CatalogReader
@@ -34,8 +34,8 @@ class ChunksWanted:
     ""."""
 
     dataset: str
+    among: Callable[[bytes], bool]
     generation: str = ""
-    among: Callable[[bytes], bool] = every_name
 
     def commit(self, catalog: CatalogReader) -> CommitNumber | None:
         """That of the generation. Raises ``NotFound``, ``Refused`` for one that could be several."""

@@ -182,7 +182,7 @@ class ScheduledChecks:
 
     def _check(self, among: Callable[[bytes], bool]) -> CheckedChunks:
         rest = Unhurried(self._side.dataset.name, self._stop, self._limits)
-        wanted = ChunksWanted(self._side.dataset.name, among=among)
+        wanted = ChunksWanted(self._side.dataset.name, among)
         return check_chunks(self._side, wanted, lambda _: rest(), self._stop, rest)
 
     def _failed(self, error: HikaeError | OSError) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.results import silent
 from fakes.apply_fakes import Chance, Tree, rig
 
 
@@ -23,7 +24,7 @@ def test_any_history_of_commits_ends_in_the_newest_tree(tmpfs_dir: Path, seed: i
             commit = it.commit(tree)
             if rng.random() < 0.25:
                 continue
-            done = applier.converge(commit)
+            done = applier.converge(commit, silent)
             assert (commit.number, 0, 0) == (done.number, done.failed, done.displaced)
             assert tree.expected() == it.seen()
         assert [] == [code for code in it.problems() if code != "metadata-not-permitted"]

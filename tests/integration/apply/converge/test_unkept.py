@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.results import silent
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
 from fakes.loop_image import can_mount, filesystem
@@ -51,7 +52,7 @@ def test_times_that_cannot_be_kept(tmp_path: Path, kind: str) -> None:
         tree.alter(ROOT, mtime=1_700_000_000_000_000_000)
         target = it.commit(tree)
         applier = it.applier()
-        assert (target.number, 0) == ((done := applier.converge(target)).number, done.failed)
+        assert (target.number, 0) == ((done := applier.converge(target, silent)).number, done.failed)
         told = [("times-not-kept", "3" if coarse else "2")]
         assert (told, True) == (_told(it), _is_equal(it))
         applier.close()
@@ -61,7 +62,7 @@ def test_times_that_cannot_be_kept(tmp_path: Path, kind: str) -> None:
         assert (told, True) == (_told(it), _is_equal(it))
         for name in (b"fine", b"late", b"early"):
             tree.remove(ROOT, name)
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         applier.checkpoint()
         assert ([], True) == (_told(it), _is_equal(it))
 
@@ -71,7 +72,7 @@ def test_a_time_that_somebody_else_changed_is_a_difference(tmp_path: Path) -> No
     with _standby("ext4 with small inodes", tmp_path) as it:
         tree = Tree.empty(it.store)
         tree.alter(tree.file(ROOT, b"fine", b"x"), mtime=FINE)
-        it.applier().converge(it.commit(tree))
+        it.applier().converge(it.commit(tree), silent)
         os.utime(it.root / "fine", ns=(1, 1_600_000_000_000_000_000))
         assert not _is_equal(it)
 
@@ -82,14 +83,14 @@ def test_our_own_files_are_none_of_others_after_a_crash(tmp_path: Path) -> None:
         tree = Tree.empty(it.store)
         there = tree.directory(ROOT, b"d")
         dying = it.applier()
-        dying.converge(it.commit(tree))
+        dying.converge(it.commit(tree), silent)
         dying.checkpoint()
         id = tree.file(there, b"fine", b"x")
         tree.alter(id, mtime=FINE)
-        dying.converge(it.commit(tree))
+        dying.converge(it.commit(tree), silent)
         it.local.write([], [id])
         it.dies(dying)
-        assert 0 == it.applier().converge(it.commit(tree)).displaced
+        assert 0 == it.applier().converge(it.commit(tree), silent).displaced
         assert [] == os.listdir(it.root / ".hikae/displaced")
 
 
@@ -101,10 +102,10 @@ def test_a_file_that_is_too_large_is_left_out(tmp_path: Path) -> None:
         tree.file(ROOT, b"other", b"x")
         target = it.commit(tree)
         applier = it.applier()
-        assert (target.number, 0) == ((done := applier.converge(target)).number, done.failed)
+        assert (target.number, 0) == ((done := applier.converge(target, silent)).number, done.failed)
         assert ([("not-kept", "1")], True, b"x") == (_told(it), _is_equal(it), (it.root / "other").read_bytes())
         tree.write(huge, b"small now")
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         assert ([], tree.expected()) == (_told(it), it.seen())
 
 
@@ -114,12 +115,12 @@ def test_a_file_that_grows_too_large_stands_as_it_was(tmp_path: Path) -> None:
         tree = Tree.empty(it.store)
         id = tree.file(ROOT, b"grows", b"a" * 100_000)
         applier = it.applier()
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         tree.write(id, b"b" * 100_000, 17 << 40)
-        assert 0 == applier.converge(it.commit(tree)).failed
+        assert 0 == applier.converge(it.commit(tree), silent).failed
         assert ([("not-kept", "1")], b"a" * 100_000) == (_told(it), (it.root / "grows").read_bytes())
         tree.write(id, b"b" * 100_000, b"c")
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         assert ([], tree.expected()) == (_told(it), it.seen())
 
 
@@ -130,10 +131,10 @@ def test_an_attribute_that_is_too_large_is_told(tmp_path: Path) -> None:
         id = tree.file(ROOT, b"f", b"x")
         tree.alter(id, xattrs=((b"user.large", b"v" * 60_000),))
         applier = it.applier()
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         assert ([("attributes-not-kept", "1")], True) == (_told(it), _is_equal(it))
         tree.alter(id, xattrs=())
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         assert ([], tree.expected()) == (_told(it), it.seen())
 
 
@@ -160,18 +161,18 @@ def test_directories_that_take_only_their_own_project(tmp_path: Path, root_too: 
         tree = Tree.empty(it.store)
         one, two = tree.directory(ROOT, b"one"), tree.directory(ROOT, b"two")
         applier = it.applier()
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         _inherit(it.root / "one", 42)
         _inherit(it.root / "two", 43)
         tree.file(one, b"f", b"x")
         tree.add(one, b"s", stat.S_IFLNK | 0o777, content=b"target")
         tree.add(one, b"p", stat.S_IFIFO | 0o600)
         tree.file(tree.directory(one, b"d"), b"in it", b"y")
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         assert ([], tree.expected()) == (it.problems(), it.seen())
         for name in (b"f", b"s", b"p", b"d"):
             tree.move((one, name), (two, name))
         tree.link(one, b"again", tree.names[two, b"f"])
         tree.write(tree.names[two, b"f"], b"changed")
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         assert ([], tree.expected()) == (it.problems(), it.seen())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
+from agent.apply.results import silent
 from agent.capture.exclude import Rules
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
@@ -43,7 +44,7 @@ def test_a_tree_that_is_taken_over_keeps_them(it: Rig) -> None:
     tree = Tree.empty(it.store)
     tree.file(tree.directory(ROOT, b"app"), b"data", b"v1")
     applier = _applier(it, adopt=True)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     for name in ("app/session.tmp", "cache/deep/big", "old/deep/x.tmp"):
         assert "the application's" == (it.root / name).read_text()
     assert (1, True) == (len(_displaced(it)), applier.verify(deep=True).equal)
@@ -54,7 +55,7 @@ def test_a_root_that_holds_nothing_else_is_empty(it: Rig) -> None:
     (it.root / "cache").mkdir(parents=True)
     tree = Tree.empty(it.store)
     tree.file(ROOT, b"f", b"x")
-    assert 0 == _applier(it).converge(it.commit(tree)).failed
+    assert 0 == _applier(it).converge(it.commit(tree), silent).failed
 
 
 def test_a_directory_that_must_go_and_holds_some_stays(it: Rig) -> None:
@@ -64,12 +65,12 @@ def test_a_directory_that_must_go_and_holds_some_stays(it: Rig) -> None:
     inner = tree.directory(outer, b"inner")
     tree.file(inner, b"ours", b"x")
     applier = _applier(it)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     (it.root / "outer/inner/cache").mkdir()
     (it.root / "outer/inner/cache/theirs").write_text("y")
     tree.remove(ROOT, b"outer")
     tree.file(ROOT, b"another", b"z")
-    assert 0 == applier.converge(it.commit(tree)).failed
+    assert 0 == applier.converge(it.commit(tree), silent).failed
     assert (["cache"], []) == (os.listdir(it.root / "outer/inner"), _displaced(it))
     told = {problem.path for problem in it.board.listed()[0] if problem.code == "excluded-stays"}
     assert ({b"outer", b"outer/inner"}, True) == (told, applier.verify(deep=True).equal)
@@ -77,7 +78,7 @@ def test_a_directory_that_must_go_and_holds_some_stays(it: Rig) -> None:
     applier.prepare()
     assert "excluded-stays" in it.problems()
     tree.file(tree.directory(tree.directory(ROOT, b"outer"), b"inner"), b"ours", b"again")
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert ("again", "y") == (
         (it.root / "outer/inner/ours").read_text(),
         (it.root / "outer/inner/cache/moved").read_text(),
@@ -90,11 +91,11 @@ def test_what_stayed_and_was_removed_is_said_no_more(it: Rig) -> None:
     tree = Tree.empty(it.store)
     tree.directory(ROOT, b"d")
     applier = _applier(it)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     (it.root / "d/x.tmp").write_text("y")
     tree.remove(ROOT, b"d")
     tree.file(ROOT, b"f", b"x")
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert ["excluded-stays"] == it.problems()
     (it.root / "d/x.tmp").unlink()
     (it.root / "d").rmdir()
@@ -107,13 +108,13 @@ def test_such_a_directory_in_the_way_of_a_file(it: Rig) -> None:
     tree = Tree.empty(it.store)
     tree.directory(ROOT, b"d")
     applier = _applier(it)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     (it.root / "d/x.tmp").write_text("y")
     tree.remove(ROOT, b"d")
     tree.file(ROOT, b"d", b"a file now")
     tree.file(ROOT, b"other", b"z")
     target = it.commit(tree)
-    assert (target.number, 0) == ((done := applier.converge(target)).number, done.failed)
+    assert (target.number, 0) == ((done := applier.converge(target, silent)).number, done.failed)
     assert ("y", "z") == ((it.root / "d/x.tmp").read_text(), (it.root / "other").read_text())
     assert (True, True) == ("in-the-way" in it.problems(), applier.verify(deep=True).equal)
     (it.root / "d/x.tmp").unlink()
@@ -127,10 +128,10 @@ def test_what_is_excluded_from_now_on_stays(it: Rig) -> None:
     tree = Tree.empty(it.store)
     tree.file(ROOT, b"x.tmp", b"copy")
     applier = _applier(it)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     tree.remove(ROOT, b"x.tmp")
     tree.file(ROOT, b"f", b"x")
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert (b"copy", True) == ((it.root / "x.tmp").read_bytes(), applier.verify(deep=True).equal)
 
 
@@ -140,7 +141,7 @@ def test_a_mount_is_not_touched(it: Rig) -> None:
     tree = Tree.empty(it.store)
     tree.directory(tree.directory(ROOT, b"goes"), b"deep")
     applier = _applier(it)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     (it.root / "wanted").mkdir()
     mounts = [it.root / "goes/deep", it.root / "wanted"]
     try:
@@ -151,7 +152,7 @@ def test_a_mount_is_not_touched(it: Rig) -> None:
         tree.file(tree.directory(ROOT, b"wanted"), b"ours", b"x")
         tree.file(ROOT, b"other", b"z")
         target = it.commit(tree)
-        assert (target.number, 0) == ((done := applier.converge(target)).number, done.failed)
+        assert (target.number, 0) == ((done := applier.converge(target, silent)).number, done.failed)
         assert [["theirs"], ["theirs"]] == [os.listdir(where) for where in mounts]
         assert ({"excluded-stays", "in-the-way"}, True) == (set(it.problems()), applier.verify(deep=True).equal)
     finally:
@@ -167,7 +168,7 @@ def test_a_mount_that_never_answers_holds_nothing_up(it: Rig, trusted: bool) -> 
     tree.directory(tree.directory(ROOT, b"goes"), b"deep")
     tree.directory(ROOT, b"stays")
     applier = _applier(it)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     for name in ("wanted", "other"):
         (it.root / name).mkdir()
     with ExitStack() as stack:
@@ -181,7 +182,7 @@ def test_a_mount_that_never_answers_holds_nothing_up(it: Rig, trusted: bool) -> 
         if not trusted:
             it.dies(applier)
             applier = _applier(it)
-        applier.converge(target)
+        applier.converge(target, silent)
         assert b"z" == (it.root / "file").read_bytes()
         assert {"excluded-stays", "in-the-way"} <= set(it.problems())
         applier.verify(deep=True)

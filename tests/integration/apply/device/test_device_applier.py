@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.results import Held
+from agent.apply.results import Held, silent
 from agent.core.chunks import DEVICE_CHUNK
 from agent.core.errors import NotFound
 from agent.core.ids import NOTHING
@@ -39,7 +39,7 @@ def test_a_new_image_is_sparse_and_ours_alone(it: DeviceStandby) -> None:
     """Zero chunks take no room, and nobody else may read the image."""
     image = some_image(b"data" * 1024, 0, 5 * MIB, size=8 * MIB)
     applier = it.applier()
-    applier.converge(it.put(image))
+    applier.converge(it.put(image), silent)
     assert it.content() == image
     st = it.path.stat()
     assert (st.st_mode & 0o777, st.st_blocks * 512 <= 4 * DEVICE_CHUNK) == (0o600, True)
@@ -49,8 +49,8 @@ def test_only_what_differs_is_written(it: DeviceStandby) -> None:
     """One changed chunk costs one chunk."""
     image = random.Random(1).randbytes(2 * MIB)
     applier = it.applier()
-    applier.converge(it.put(image))
-    done = applier.converge(it.put(image[:70_000] + b"x" + image[70_001:]))
+    applier.converge(it.put(image), silent)
+    done = applier.converge(it.put(image[:70_000] + b"x" + image[70_001:]), silent)
     assert (done.bytes, done.redo) == (DEVICE_CHUNK, False)
 
 
@@ -59,7 +59,7 @@ def test_every_commit_stands_bit_for_bit(it: DeviceStandby, seed: int) -> None:
     """Random writes, discards and lengths, some commits passed over, and an end between some."""
     rng = random.Random(seed)
     image, applier = rng.randbytes(300_000), it.applier()
-    applier.converge(it.put(image))
+    applier.converge(it.put(image), silent)
     for _ in range(10):
         image = scattered(rng, image)
         newest = it.put(image)
@@ -68,7 +68,7 @@ def test_every_commit_stands_bit_for_bit(it: DeviceStandby, seed: int) -> None:
         if rng.random() < 0.3:
             applier.close()
             applier = it.applier()
-        applier.converge(newest)
+        applier.converge(newest, silent)
         assert it.content() == image
 
 
@@ -76,7 +76,7 @@ def test_a_known_image_is_believed_after_a_clean_end(it: DeviceStandby) -> None:
     """A start after a clean end compares nothing."""
     first = it.applier()
     newest = it.put(b"one" * 50_000)
-    first.converge(newest)
+    first.converge(newest, silent)
     first.close()
     again = it.applier()
     again.prepare()
@@ -88,10 +88,10 @@ def test_going_back_to_an_earlier_moment(it: DeviceStandby) -> None:
     first = it.put(b"one" * 50_000)
     second = it.put(b"two" * 90_000)
     applier = it.applier()
-    applier.converge(second)
-    applier.converge(first, unheld=True)
+    applier.converge(second, silent)
+    applier.converge(first, silent, unheld=True)
     assert it.content() == b"one" * 50_000
-    applier.converge(second, unheld=True)
+    applier.converge(second, silent, unheld=True)
     assert it.content() == b"two" * 90_000
 
 
@@ -105,7 +105,7 @@ def test_an_adopted_image_waits_for_a_consistent_commit_and_is_made_equal(it: De
     """With leave a foreign image is compared, and only what differs is written."""
     image = random.Random(2).randbytes(20 * DEVICE_CHUNK)
     it.path.write_bytes(image[:-1] + bytes([image[-1] ^ 1]))
-    done = it.applier(adopt=True).converge(it.put(image))
+    done = it.applier(adopt=True).converge(it.put(image), silent)
     assert (it.content(), done.bytes) == (image, DEVICE_CHUNK)
 
 
@@ -119,7 +119,7 @@ def test_an_image_that_is_open_elsewhere_is_not_written(it: DeviceStandby) -> No
 
 def test_an_image_that_another_agent_locks_is_not_written(it: DeviceStandby) -> None:
     """Two appliers never write one image."""
-    it.applier().converge(it.put(b"a" * 70_000))
+    it.applier().converge(it.put(b"a" * 70_000), silent)
     other = os.open(it.path, os.O_RDONLY)
     try:
         with pytest.raises(BlockingIOError):
@@ -176,14 +176,14 @@ def test_a_missing_device_is_no_place_for_a_file(it: DeviceStandby) -> None:
 def test_an_image_that_is_gone_is_not_made_anew(it: DeviceStandby) -> None:
     """The standby vanished: held until it is back, or an operator says so."""
     applier = it.applier()
-    applier.converge(it.put(b"a" * 70_000))
+    applier.converge(it.put(b"a" * 70_000), silent)
     it.path.unlink()
     assert _code(it) == "standby-gone"
 
 
 def test_another_image_in_its_place_is_not_written(it: DeviceStandby) -> None:
     """Another file stands where the standby was."""
-    it.applier().converge(it.put(b"a" * 70_000))
+    it.applier().converge(it.put(b"a" * 70_000), silent)
     it.dies()
     it.path.rename(it.path.with_suffix(".was"))
     it.path.write_bytes(b"b" * 70_000)
@@ -203,8 +203,8 @@ def test_a_chunk_that_is_lost_stops_nothing_else(it: DeviceStandby) -> None:
         return data
 
     applier = it.applier(read=read)
-    done = applier.converge(newest)
+    done = applier.converge(newest, silent)
     assert (done.failed, applier.applied, it.board.has(CHUNK_DAMAGED)) == (1, NOTHING, True)
     assert it.content()[DEVICE_CHUNK:] == image[DEVICE_CHUNK:]
     lost[0] = False
-    assert (applier.converge(newest).failed, it.content(), it.board.has(CHUNK_DAMAGED)) == (0, image, False)
+    assert (applier.converge(newest, silent).failed, it.content(), it.board.has(CHUNK_DAMAGED)) == (0, image, False)

@@ -11,7 +11,7 @@ import pytest
 from agent.apply.bounds import VerifyLimits
 from agent.apply.device.opened import device_errors
 from agent.apply.device.ports import DeviceLimits
-from agent.apply.results import ApplyProgress, RootFailed, VerifyReport
+from agent.apply.results import ApplyProgress, RootFailed, VerifyReport, silent
 from agent.core import chunks
 from agent.core.chunks import DATA, DEVICE_CHUNK
 from agent.core.commit import Changes, Commit
@@ -72,11 +72,11 @@ def test_what_stood_there_is_compared_where_something_is(it: DeviceStandby) -> N
 
 def _verified(it: DeviceStandby, turns: int) -> VerifyReport | None:
     applier = it.applier(limits=SLICES)
-    applier.converge(_far(it))
+    applier.converge(_far(it), silent)
     with it.path.open("r+b") as file:
         file.seek(FAR // 4 * DEVICE_CHUNK)
         file.write(b"foreign")
-    verification = applier.verification(deep=False)
+    verification = applier.verification(deep=False, progress=silent)
     reports = (verification.turn() for _ in range(turns))
     return next((report for report in reports if report is not None), None)
 

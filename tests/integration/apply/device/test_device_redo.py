@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.apply.results import silent
 from agent.core.chunks import DEVICE_CHUNK
 from agent.store.local import Local
 from fakes.apply_fakes import Crash
@@ -44,13 +45,13 @@ def test_killed_at_any_step_it_equals_the_newest_commit_afterwards(it: DeviceSta
         newest = it.put(image)
         applier = it.applier(_dying(rng.randrange(6)))  # type: ignore[arg-type]
         try:
-            applier.converge(newest)
+            applier.converge(newest, silent)
             if rng.random() < 0.5:
                 applier.checkpoint()
         except Crash:
             pass
         it.dies()
-    it.applier().converge(newest)
+    it.applier().converge(newest, silent)
     assert it.content() == image
 
 
@@ -60,7 +61,7 @@ def test_what_is_known_is_put_back_by_a_power_cut(it: DeviceStandby, tmpfs_dir: 
     rng = random.Random(seed)
     image = rng.randbytes(300_000)
     applier = it.applier()
-    applier.converge(newest := it.put(image))
+    applier.converge(newest := it.put(image), silent)
     applier.checkpoint()
     it.local.close()
     shutil.copy(it.base / "local.db", tmpfs_dir / "local.cut")
@@ -69,12 +70,12 @@ def test_what_is_known_is_put_back_by_a_power_cut(it: DeviceStandby, tmpfs_dir: 
     applier = it.applier()
     for _ in range(3):
         image = scattered(rng, image)
-        applier.converge(newest := it.put(image))
+        applier.converge(newest := it.put(image), silent)
     it.dies()
     it.local.close()
     shutil.copy(tmpfs_dir / "local.cut", it.base / "local.db")
     it.local = Local.open(str(it.base / "local.db"))
-    it.applier().converge(newest)
+    it.applier().converge(newest, silent)
     assert it.content() == image
 
 
@@ -83,13 +84,13 @@ def test_facts_that_are_lost_cost_a_comparison_and_no_question(it: DeviceStandby
     image = random.Random(1).randbytes(300_000)
     applier = it.applier()
     newest = it.put(image)
-    applier.converge(newest)
+    applier.converge(newest, silent)
     applier.close()
     it.local.close()
     (it.base / "local.db").unlink()
     it.local = Local.open(str(it.base / "local.db"))
     again = it.applier()
-    done = again.converge(newest)
+    done = again.converge(newest, silent)
     assert (done.bytes, done.redo, it.content()) == (0, True, image)
 
 
@@ -98,20 +99,20 @@ def test_an_image_that_was_put_back_is_compared_whole(it: DeviceStandby) -> None
     rng = random.Random(5)
     first = rng.randbytes(300_000)
     applier = it.applier()
-    applier.converge(it.put(first))
+    applier.converge(it.put(first), silent)
     applier.close()
     token = it.base / "vm.img.hikae" / "token"
     old = it.path.read_bytes(), token.read_bytes()
     second = rng.randbytes(300_000)
     applier = it.applier()
-    applier.converge(newest := it.put(second))
+    applier.converge(newest := it.put(second), silent)
     applier.close()
     it.path.write_bytes(old[0])
     token.write_bytes(old[1])
     again = it.applier()
     again.prepare()
     assert again.redoes
-    again.converge(newest)
+    again.converge(newest, silent)
     assert it.content() == second
 
 
@@ -119,7 +120,7 @@ def test_what_a_stranger_mounted_meanwhile_is_compared_whole(it: DeviceStandby) 
     """Between two processes the beginning was written, as by a mount: nothing is believed, and it is made equal."""
     image = random.Random(6).randbytes(100 * DEVICE_CHUNK)
     applier = it.applier()
-    applier.converge(newest := it.put(image))
+    applier.converge(newest := it.put(image), silent)
     applier.close()
     with it.path.open("r+b") as file:
         file.seek(1080)
@@ -129,5 +130,5 @@ def test_what_a_stranger_mounted_meanwhile_is_compared_whole(it: DeviceStandby) 
     again = it.applier()
     again.prepare()
     assert again.redoes
-    again.converge(newest)
+    again.converge(newest, silent)
     assert it.content() == image

@@ -13,6 +13,7 @@ from agent.adopt.filling.filling import Filling, FillingStores
 from agent.apply.device.former_device import take_device_for_standby
 from agent.apply.device.place import DevicePlace
 from agent.apply.output.directory import no_step
+from agent.apply.results import silent
 from agent.core.chunks import DEVICE_CHUNK, name_of
 from agent.core.ids import ObjectId
 from agent.repair.from_device import StandingDevice
@@ -53,7 +54,7 @@ def test_what_somebody_writes_is_compared_whole_afterwards(it: DeviceStandby) ->
         take_device_for_standby(_place(it), it.local, newest.number, lambda _seconds: None)
         file.seek(99 * DEVICE_CHUNK)  # none of those that every opening compares
         file.write(b"late")
-    it.applier().converge(newest)
+    it.applier().converge(newest, silent)
     assert it.content() == image
 
 

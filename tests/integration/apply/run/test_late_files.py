@@ -14,7 +14,7 @@ import pytest
 from agent.apply.applier import Applier
 from agent.apply.bounds import ApplyLimits
 from agent.apply.loop import ApplyLoop
-from agent.apply.results import Held
+from agent.apply.results import Held, silent
 from agent.config.values import Brake
 from agent.core.clock import SystemClock
 from agent.core.ids import NOTHING, ROOT, CommitNumber, ObjectId
@@ -57,7 +57,9 @@ class Grown:
 
     def apply(self, *, newer: bool = True) -> CommitNumber:
         """Commit the tree and converge, with something newer at every look or never."""
-        done = self.applier.converge(self.it.commit(self.tree), has_newer=(lambda: True) if newer else (lambda: False))
+        done = self.applier.converge(
+            self.it.commit(self.tree), silent, has_newer=(lambda: True) if newer else (lambda: False)
+        )
         assert 0 == done.failed
         return done.number
 
@@ -72,7 +74,7 @@ class Grown:
         """Nothing newer any more: all becomes equal."""
         commit = self.it.catalog.newest()
         assert commit is not None
-        done = self.applier.converge(commit)
+        done = self.applier.converge(commit, silent)
         assert (commit.number, 0, 0) == (done.number, done.failed, done.displaced)
         assert (commit.number, False) == (self.applier.applied, self.applier.unfinished)
         assert self.tree.expected() == self.it.seen()
@@ -211,7 +213,7 @@ def test_a_chunk_that_is_lost_leaves_the_rest(it: Rig) -> None:
     last = next(name for name, data in it.store.stored.items() if data == MORE[-1])
     data = it.store.stored.pop(last)
     grown.tree.write(grown.small, b"2")
-    done = grown.applier.converge(it.commit(grown.tree))
+    done = grown.applier.converge(it.commit(grown.tree), silent)
     assert (grown.first, 1) == (done.number, done.failed)
     assert ["chunk-damaged"] == it.problems()
     assert b"2" == grown.stands()[1]
@@ -226,7 +228,7 @@ def test_a_hold_begins_behind_a_whole_commit(it: Rig) -> None:
     grown.tree.remove(ROOT, b"small")
     grown.tree.remove(ROOT, b"big")
     with pytest.raises(Held):
-        grown.applier.converge(it.commit(grown.tree), has_newer=always)
+        grown.applier.converge(it.commit(grown.tree), silent, has_newer=always)
     assert (stands, False) == (grown.applier.applied, grown.applier.unfinished)
     assert kept.expected() == it.seen()
 
@@ -243,12 +245,12 @@ def test_more_files_than_are_remembered(it: Rig) -> None:
     it.limits = replace(SMALL, late=2)
     applier, tree = it.applier(), Tree.empty(it.store)
     ids = [tree.file(ROOT, b"%d" % n, b"a" * PAGE) for n in range(5)]
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     for id in ids:
         tree.write(id, b"a" * PAGE, b"b" * PAGE, b"c" * PAGE)
-    applier.converge(it.commit(tree), has_newer=always)
+    applier.converge(it.commit(tree), silent, has_newer=always)
     assert 3 <= sum((it.root / f"{n}").stat().st_size == 3 * PAGE for n in range(5)) < 5
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert tree.expected() == it.seen()
 
 
@@ -283,7 +285,7 @@ def test_any_history_with_steps_crashes_and_checkpoints_between(tmpfs_dir: Path,
             _grow(tree, rng, [id for id in files if id in tree.objects])
             commit = it.commit(tree)
             try:
-                assert 0 == applier.converge(commit, has_newer=lambda: rng.random() < 0.7).failed
+                assert 0 == applier.converge(commit, silent, has_newer=lambda: rng.random() < 0.7).failed
                 if rng.random() < 0.2:
                     applier.checkpoint()
                 if rng.random() < 0.1:
@@ -294,7 +296,7 @@ def test_any_history_with_steps_crashes_and_checkpoints_between(tmpfs_dir: Path,
                 applier = it.applier(DiesAt(rng.randint(20, 200)))
             assert applier.applied <= applier.stands <= commit.number
         it.dies(applier)
-        done = it.applier().converge(commit)
+        done = it.applier().converge(commit, silent)
         assert (commit.number, 0, 0) == (done.number, done.failed, done.displaced)
         assert tree.expected() == it.seen()
 

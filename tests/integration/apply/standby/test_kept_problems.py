@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
+from agent.apply.results import silent
 from agent.apply.standby.kept_problems import REMEMBERED
 from agent.capture.exclude import Rules
 from agent.core.ids import ROOT
@@ -47,12 +48,12 @@ def _with_both(it: Rig) -> tuple[Applier, Tree]:
     tree = Tree.empty(it.store)
     tree.file(tree.directory(ROOT, b"goes"), b"ours", b"x")
     applier = _applier(it)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     (it.root / "goes/cache").mkdir()
     (it.root / "new").write_text("somebody's")
     tree.remove(ROOT, b"goes")
     tree.file(ROOT, b"new", b"ours")
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     return applier, tree
 
 
@@ -86,7 +87,7 @@ def test_a_directory_that_is_wanted_again_does_not_have_to_go(it: Rig) -> None:
     """It is made again on the primary: what stands there is as it should be."""
     applier, tree = _with_both(it)
     tree.directory(ROOT, b"goes")
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     applier.prepare()
     assert ["displaced"] == [code for code, _, _ in _told(it)]
 

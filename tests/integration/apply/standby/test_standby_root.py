@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
-from agent.apply.results import Held
+from agent.apply.results import Held, silent
 from agent.core.ids import ROOT
 from fakes.apply_fakes import Rig, Tree, rig
 
@@ -39,7 +39,7 @@ def test_a_directory_that_is_not_empty_is_refused_and_untouched(tmpfs_dir: Path)
         applier.prepare()
         assert [] == it.problems()
         tree = _tree(it)
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         assert tree.expected() == it.seen()
 
 
@@ -67,7 +67,7 @@ def test_an_unmounted_or_replaced_standby_is_never_written_into(tmpfs_dir: Path)
     with rig(tmpfs_dir / "rig") as it:
         applier = it.applier()
         tree = _tree(it)
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         applier.checkpoint()
         away = it.base / "away"
         it.root.rename(away)
@@ -81,11 +81,11 @@ def test_an_unmounted_or_replaced_standby_is_never_written_into(tmpfs_dir: Path)
         commit = it.commit(tree)
         second = it.applier()
         with pytest.raises(Held):
-            second.converge(commit)
+            second.converge(commit, silent)
         assert [] == os.listdir(it.root)
         it.root.rmdir()
         away.rename(it.root)
-        second.converge(commit)
+        second.converge(commit, silent)
         assert (tree.expected(), []) == (it.seen(), it.problems())
 
 
@@ -116,7 +116,7 @@ def test_what_is_not_known_any_more_waits_until_the_primary_has_been_through(tmp
         applier = it.applier()
         tree = _tree(it)
         tree.file(ROOT, b"g", b"g")
-        applier.converge(it.commit(tree))
+        applier.converge(it.commit(tree), silent)
         applier.close()
         ino, stood = (it.root / "d" / "f").stat().st_ino, it.root
     (tmpfs_dir / "new").mkdir()
@@ -129,10 +129,10 @@ def test_what_is_not_known_any_more_waits_until_the_primary_has_been_through(tmp
         for _ in range(2):
             applier = it.applier()
             with pytest.raises(Held):
-                applier.converge(begun)
+                applier.converge(begun, silent)
             assert (before, ["adopt-waits"]) == (it.seen(), it.problems())
             applier.close()
-        done = it.applier().converge(it.commit(tree))
+        done = it.applier().converge(it.commit(tree), silent)
         assert (0, 0, 0) == (done.bytes, done.displaced, done.failed)
         assert (tree.expected(), ino, []) == (it.seen(), (it.root / "d" / "f").stat().st_ino, it.problems())
 
@@ -143,16 +143,16 @@ def test_lost_local_facts_cost_only_time(tmpfs_dir: Path) -> None:
         applier = it.applier()
         tree = _tree(it)
         commit = it.commit(tree)
-        applier.converge(commit)
+        applier.converge(commit, silent)
         applier.close()
         ino = (it.root / "d" / "f").stat().st_ino
         (it.base / "other").mkdir()
         it.local.close()
         it.local = type(it.local).open(str(it.base / "other" / "local.db"))
         second = it.applier()
-        done = second.converge(commit)
+        done = second.converge(commit, silent)
         assert (0, 0, 0) == (done.bytes, done.displaced, done.failed)
         assert (tree.expected(), ino) == (it.seen(), (it.root / "d" / "f").stat().st_ino)
         tree.move((ROOT, b"d"), (ROOT, b"e"))
-        assert not second.converge(it.commit(tree)).redo
+        assert not second.converge(it.commit(tree), silent).redo
         assert tree.expected() == it.seen()

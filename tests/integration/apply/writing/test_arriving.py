@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.apply.applier import Applier
+from agent.apply.results import silent
 from agent.apply.writing.arriving import CROWDED, FORGOTTEN, TOO_MANY, EarlyContent
 from agent.core.chunks import HOLE, Chunk, name_of
 from agent.core.errors import Refused
@@ -46,7 +47,7 @@ def begun(it: Rig) -> tuple[Applier, Tree]:
     """An applier after its first commit: it believes what stands, and takes what came early."""
     applier, tree = it.applier(), Tree.empty(it.store)
     tree.file(ROOT, b"small", b"first")
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     return applier, tree
 
 
@@ -75,7 +76,7 @@ def test_the_commit_only_gives_it_its_name(it: Rig, early: EarlyContent) -> None
         tree.file(parent, b"large", *content)
         it.store.lost.update(name_of(run) for run in content)
     # Parts of their lists of chunks are read, none of their content.
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert tree.expected() == it.seen()
     assert early.take([], lambda: -1) == -1, "both were taken"
 
@@ -98,7 +99,7 @@ def test_a_row_that_says_something_else(
     content = pieces(20)
     early.came(1, named(content))
     tree.file(ROOT, b"large", *differs(content))
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert tree.expected() == it.seen()
     assert it.store.reads > 0
 
@@ -121,7 +122,7 @@ def test_a_commit_does_not_wait_for_the_next_file(it: Rig) -> None:
     content = pieces(20)
     coming.came(1, named(content))
     tree.file(ROOT, b"large", *content)
-    applier.converge(it.commit(tree))
+    applier.converge(it.commit(tree), silent)
     assert tree.expected() == it.seen()
     assert 0 < came < 10
     coming.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.apply.ports import ReadChunk
+from agent.apply.ports import ReadChunk, no_patch
 from agent.apply.results import ChunkLost
 from agent.apply.writing import file_content
 from agent.core.ids import ObjectId
@@ -75,7 +75,7 @@ def test_any_content_becomes_any_other(tmpfs_dir: Path, rng: random.Random) -> N
             if way == "mend":
                 file_content.mend(fd, new, store.read, unended)
             else:
-                file_content.patch(fd, old, new, store.read)
+                file_content.patch(fd, old, new, store.read, no_patch)
             assert "" == _difference(fd, new, store.read, unended)
             os.close(fd)
 
@@ -99,7 +99,7 @@ def test_patching_reads_only_what_differs(fd: int) -> None:
     old, new = _row(store, b"a" * PAGE, b"b" * PAGE), _row(store, b"a" * PAGE, b"c" * PAGE)
     file_content.write_new(fd, old, store.read)
     store.reads = 0
-    assert PAGE == file_content.patch(fd, old, new, store.read)
+    assert PAGE == file_content.patch(fd, old, new, store.read, no_patch)
     assert 2 == store.reads
 
 
@@ -119,7 +119,7 @@ def test_a_lost_chunk_leaves_a_file_as_it_was_when_patched(fd: int) -> None:
     file_content.write_new(fd, old, store.read)
     del store.stored[store.keep(b"y" * PAGE)]
     with pytest.raises(Exception, match="not there"):
-        file_content.patch(fd, old, new, store.read)
+        file_content.patch(fd, old, new, store.read, no_patch)
     assert "" == _difference(fd, old, store.read, unended)
 
 

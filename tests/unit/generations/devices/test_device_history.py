@@ -11,7 +11,7 @@ import pytest
 from agent.core import chunks
 from agent.core.chunks import DEVICE_CHUNK
 from agent.core.ids import CommitNumber
-from agent.generations.checking import ChunkCheck, hurt_by
+from agent.generations.checking import ChunkCheck, every_name, hurt_by
 from agent.generations.comparing.change import ChangeKind
 from agent.generations.comparing.extents import ChangedExtent, extents_between
 from agent.generations.own_bytes import own_bytes
@@ -40,7 +40,7 @@ def test_a_damaged_chunk_is_named_by_its_bytes(kept: KeptDevice, rng: random.Ran
     kept.put(some_image(rng.randbytes(DEVICE_CHUNK), DEVICE_CHUNK, size=_SIZE))
     generation = Generation("G", first, 1, 1, Cause.DEMAND)
     kept.vault.forget([chunks.name_of(lost)])
-    check = ChunkCheck(kept.vault, lambda _: None)
+    check = ChunkCheck(kept.vault, lambda _: None, every_name)
     with kept.catalog.reader() as reader:
         check.run(reader, None)
         (hurt,) = hurt_by(check.damaged, kept.vault, reader, [generation], goes_on)

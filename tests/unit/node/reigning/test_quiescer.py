@@ -23,7 +23,7 @@ from agent.fs.thaw_guard import FreezeFailed
 from agent.generations.quiescing import StoodStill
 from agent.node.reigning.offline import RECORD as OFFLINE_RECORD
 from agent.node.reigning.offline import Offline, OfflineWork
-from agent.node.reigning.quiescer import RECORD, QuiescedSource, Quiescer
+from agent.node.reigning.quiescer import RECORD, QuiescedSource, Quiescer, never
 from agent.steps.hooks import HookFailed
 from agent.steps.record import StepsRecord, write_steps
 from fakes.capture_fakes import WAIT, Station, station
@@ -246,7 +246,7 @@ def test_offline(primary: Primary) -> None:
         did.append(quiescer.reach(True, lambda: None).reached)
         return {"generation": "G"}
 
-    answer = offline(primary, quiescer).take(OfflineWork(lambda: did.append("waited"), take))
+    answer = offline(primary, quiescer).take(OfflineWork(lambda: did.append("waited"), take, never))
     assert (["waited", Quiesced.APPLICATION], ["stop", "start"]) == (did, primary.called())
     assert ("G", ["stop", "wait", "take", "start"]) == (answer["generation"], [one["name"] for one in answer["steps"]])
     assert (True, False) == (answer["down_ms"] > 0, quiescer.is_stopped)
@@ -256,12 +256,12 @@ def test_offline_takes_both_hooks(primary: Primary) -> None:
     """Without a start hook nothing is stopped; "none" is one."""
     primary.configure("none", stop=primary.hook("stop"))
     with pytest.raises(Refused, match=r"\[dataset.hooks\] has no start"):
-        offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, dict))
+        offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, dict, never))
     assert [] == primary.called()
     primary.configure("none", stop=Hook(()), start=Hook(()))
     assert (
         "G"
-        == offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, lambda: {"generation": "G"}))[
+        == offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, lambda: {"generation": "G"}, never))[
             "generation"
         ]
     )
@@ -271,7 +271,7 @@ def test_offline_an_application_that_does_not_stop(primary: Primary) -> None:
     """Nothing is taken of what did not stop; it is started all the same, since it may be half down."""
     primary.configure("none", stop=primary.hook("stop", 1), start=primary.hook("start"))
     with pytest.raises(HookFailed, match="run the stop hook"):
-        offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, pytest.fail))
+        offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, pytest.fail, never))
     assert ["stop", "start"] == primary.called()
 
 
@@ -283,7 +283,7 @@ def test_offline_what_fails_between(primary: Primary) -> None:
         raise TryAgain("take", "web", "beta does not answer")
 
     with pytest.raises(TryAgain, match="beta does not answer"):
-        offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, take))
+        offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, take, never))
     assert ["stop", "start"] == primary.called()
 
 
@@ -293,14 +293,14 @@ def test_offline_an_application_that_does_not_start(primary: Primary) -> None:
     with pytest.raises(
         HikaeError, match=r"IT IS DOWN: it ended with exit code 3.*generation G was taken; start it by hand"
     ):
-        offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, lambda: {"generation": "G"}))
+        offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, lambda: {"generation": "G"}, never))
 
 
 def test_offline_another_node_is_the_primary_meanwhile(primary: Primary) -> None:
     """The application stays stopped, and the step says why."""
     primary.configure("none", stop=primary.hook("stop"), start=primary.hook("start"))
     primary.withheld = "beta was made the primary"
-    answer = offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, dict))
+    answer = offline(primary, primary.quiescer()).take(OfflineWork(lambda: None, dict, never))
     assert ["stop"] == primary.called()
     assert "start: not run: beta was made the primary" == answer["steps"][-1]["result"]
 
