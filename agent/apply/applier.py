@@ -199,7 +199,7 @@ class Applier(StandbyApplier[CatalogView, DirectoryOutput]):
         """Mend what a verify found, and try again what was left out; whether there was anything."""
         if found.equal and not self._converger.unkept.bits & LEFT_OUT:
             return False
-        self.finish(silent)
+        self.finish(progress)
         self._repair(found, progress)
         return True
 
