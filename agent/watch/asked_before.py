@@ -74,14 +74,15 @@ class AskedBefore:
                 finally:
                     os.close(fd)
 
-    def held(self) -> list[str]:
-        """The files that somebody has open for writing now. Raises ``VoidAsking``; ``OSError`` where the kernel does not tell."""
+    def held(self, look: Callable[[], None]) -> list[str]:
+        """The files that somebody has open for writing now. ``look`` is called at each directory of which all is asked again, and
+        may raise. Raises ``VoidAsking``; ``OSError`` where the kernel does not tell."""
         with self._lock:
             while self._take():
                 pass
             if self._void:
                 raise VoidAsking("what was opened since is not known")
-            return [*self._held_again(), *self._held_in_moved()]
+            return [*self._held_again(), *self._held_in_moved(look)]
 
     def close(self) -> None:
         """Everything is given back within a second."""
@@ -99,12 +100,12 @@ class AskedBefore:
                     if self._is_below(path, st, handle):
                         yield path
 
-    def _held_in_moved(self) -> Iterator[str]:
+    def _held_in_moved(self, look: Callable[[], None]) -> Iterator[str]:
         """Of what stands in directories that were renamed."""
         for handle in self._moved:
             with self._object(handle) as fd:
                 if fd is not None and self._is_below(path := _path_of(fd), os.fstat(fd), handle):
-                    yield from files_held_open(path)
+                    yield from files_held_open(path, look)
 
     @contextmanager
     def _object(self, handle: bytes) -> Iterator[int | None]:

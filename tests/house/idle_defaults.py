@@ -11,7 +11,6 @@ from house.source import Module, Source, functions
 #: Parameters that may have such a default, by their file and their name, each with the callers that rely on it.
 ALLOWED = {
     "agent/fs/dir_tree.py expect": "where a tree is compared, restored or read back, any directory at that place will do",
-    "agent/fs/writers/held_open.py look": "who writes is asked by a step of a role change, which has nothing to look at there",
     "agent/generations/finding/finding.py look": "versions of one path in a mounted history: nobody can call that off",
     "agent/generations/mounting/chunk_cache.py send_for": "the vault is here: nothing need be sent for",
     "agent/node/following/checking/check_record.py answers_for": "a check of one generation answers for no other chunk",

@@ -31,7 +31,7 @@ def is_open_for_writing(fd: int) -> bool | None:
     return False
 
 
-def files_held_open(root: str, look: Callable[[], None] = lambda: None) -> Iterator[str]:
+def files_held_open(root: str, look: Callable[[], None]) -> Iterator[str]:
     """The files below it that somebody has open for writing. ``look`` is called at each directory, and may raise. OSError where
     that cannot be told of one."""
     opened = os.open(root, _DIRECTORY)

@@ -19,7 +19,6 @@ from itertools import islice
 from pathlib import Path
 
 from agent.fs.handles import handle_of_fd
-from agent.fs.writers.held_open import files_held_open
 
 _PROC = Path("/proc")
 _DELETED = " (deleted)"
@@ -75,11 +74,9 @@ class _Below:
 _NOTHING = _Below("\0", -1, lambda _: False)
 
 
-def writers_below(
-    root: str, holds: Callable[[bytes], bool], most: int = MOST, held: HeldOpen = files_held_open
-) -> list[Writer]:
+def writers_below(root: str, holds: Callable[[bytes], bool], held: HeldOpen, most: int = MOST) -> list[Writer]:
     """Who may be writing below ``root``, one entry a process, at most ``most``. ``holds``: whether a handle is that of an object
-    below it; ``held``: asks the kernel. This process is none."""
+    below it; ``held``: asks the kernel, and what it raises else is raised. This process is none."""
     seen, unseen = _looked_into(_Below(os.path.realpath(root), os.stat(root).st_dev, holds), most)
     if seen or not unseen:
         return seen  # of the others the kernel is asked once these have ended: who names them all names init, too

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from agent.core.clock import Clock
 from agent.fs.attaching.device_writers import device_writers
@@ -39,26 +40,27 @@ class WritersHere:
                 self._asked = asked_before(self._path, self._holds, look, self._is_over)
             self._used = self._clock.monotonic()
 
-    def found(self) -> list[Writer]:
-        """Who may be writing now; see ``fs.writers``."""
+    def found(self, look: Callable[[], None]) -> list[Writer]:
+        """Who may be writing now; see ``fs.writers``. ``look`` is called now and then while all files are asked of, and may
+        raise."""
         if self._is_device:
             return device_writers(self._path)
         with self._lock:
             self._used = self._clock.monotonic()
-            return writers_below(self._path, self._holds, held=self._held)
+            return writers_below(self._path, self._holds, partial(self._held, look))
 
     def close(self) -> None:
         """Nobody asks any more."""
         self._closed = True
 
-    def _held(self, root: str) -> Iterator[str]:
+    def _held(self, look: Callable[[], None], root: str) -> Iterator[str]:
         if self._asked is not None:
             try:
-                yield from self._asked.held()
+                yield from self._asked.held(look)
                 return
             except OSError:
                 self._asked.close()
-        yield from files_held_open(root)
+        yield from files_held_open(root, look)
 
     def _is_over(self) -> bool:
         return self._closed or self._clock.monotonic() > self._used + KEPT

@@ -85,7 +85,7 @@ class _World:
         self._step.begin("writers")
         self._require_capture()
         side = self._side()
-        return side.writing.found()
+        return side.writing.found(self._step.look)
 
     def settle(self) -> str:
         self._step.begin("barrier")

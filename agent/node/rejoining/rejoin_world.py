@@ -70,7 +70,7 @@ class RejoiningNode:
             return []
         while not self._member.serving.has_stopped(side.reign.mark):
             self._step.pause()
-        return side.writing.found()
+        return side.writing.found(self._step.look)
 
     def walk(self) -> str:
         self._step.begin("walk")

@@ -103,7 +103,7 @@ class HandingOver(SwitchedNode):
 
     def writers(self) -> list[Writer]:
         self.begin("writers")
-        return self._side().writing.found()
+        return self._side().writing.found(self.look)
 
     def settle(self) -> CommitNumber:
         self.begin("barrier")

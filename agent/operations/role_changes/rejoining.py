@@ -152,8 +152,9 @@ def _gates(call: DatasetCall) -> tuple[Gate, ...]:
     if not isinstance(side, Primary):
         return ()
     now = time.time_ns()
-    side.writing.ask_ahead(partial(_look, call))
-    found = side.writing.found()
+    look = partial(_look, call)
+    side.writing.ask_ahead(look)
+    found = side.writing.found(look)
     writing = "; ".join(one.sentence() for one in found)
     remedy = "end what writes, or add --force" if found else ""
     return Gate("writers", not found, writing or "none", "none", now, remedy), side.vault_room().gate(now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.core.errors import Refused, TryAgain, Unreachable, UsageError
@@ -138,10 +139,16 @@ def _node(call: DatasetCall, asked: str) -> str:
     return standby_meant(call, asked, _OPERATION, StandbyWords("history", "keeps its history", "--from"))
 
 
+def _look(call: DatasetCall) -> None:
+    """Raises ``TryAgain`` once the agent is to end."""
+    if call.agent.stopping.is_set():
+        raise TryAgain(_OPERATION, call.dataset, "the agent is stopping", "type it again when it is back")
+
+
 def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json:
     from agent.roles.rollback.steps import TABLE
 
-    writers = call.member.primary().writing.found()
+    writers = call.member.primary().writing.found(partial(_look, call))
     hook = call.member.dataset.hooks.stop
     gates = [
         {

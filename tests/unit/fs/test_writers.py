@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from agent.fs.handles import handle_of, handle_of_fd
 from agent.fs.writers.held_open import files_held_open, is_open_for_writing
 from agent.fs.writers.processes import Writer, writers_below
 from fakes.holding import holding
+from fakes.idle import goes_on
+
+_held = partial(files_held_open, look=goes_on)
 
 
 def _of(found: list[Writer], process: int) -> list[str]:
@@ -70,7 +74,7 @@ def test_who_has_a_file_open_for_writing_is_found(tmp_path: Path, code: str, wri
     path.parent.mkdir(parents=True)
     path.write_bytes(b"content")
     with holding(code, path) as process:
-        found = writers_below(str(tmp_path / "tree"), lambda _: False)
+        found = writers_below(str(tmp_path / "tree"), lambda _: False, _held)
         assert ([str(path)] if writes else []) == _of(found, process)
         assert not writes or all(one.path for one in found), "who cannot be looked into is not named beside who writes"
 
@@ -86,7 +90,7 @@ def test_a_mapped_file_that_looks_removed_and_is_not(tmp_path: Path, way: str) -
     path.write_bytes(b"content")
     code = f"{MAPS}gone = False; {way}; maps(os.open(p, os.O_RDWR), mmap.PROT_READ | mmap.PROT_WRITE); gone and os.unlink(p)"
     with holding(code, path) as process:
-        assert [f"{path} (deleted)"] == _of(writers_below(str(tmp_path / "tree"), lambda _: False), process)
+        assert [f"{path} (deleted)"] == _of(writers_below(str(tmp_path / "tree"), lambda _: False, _held), process)
 
 
 def test_what_stands_beside_is_none_of_it(tmp_path: Path) -> None:
@@ -95,11 +99,11 @@ def test_what_stands_beside_is_none_of_it(tmp_path: Path) -> None:
     path = tmp_path / "tree-other"
     path.write_bytes(b"content")
     with holding("f = open(p, 'r+b')", path) as process:
-        assert [] == _of(writers_below(str(tmp_path / "tree"), lambda _: False), process)
+        assert [] == _of(writers_below(str(tmp_path / "tree"), lambda _: False, _held), process)
         at = os.open(tmp_path, os.O_PATH)
         handle = handle_of(at, path.name.encode())
         os.close(at)
-        assert [str(path)] == _of(writers_below(str(tmp_path / "tree"), lambda one: one == handle), process)
+        assert [str(path)] == _of(writers_below(str(tmp_path / "tree"), lambda one: one == handle, _held), process)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to look into all others")
@@ -133,10 +137,10 @@ def test_the_kernel_is_asked_of_each_file_below(tmp_path: Path) -> None:
         for path in (*paths, tmp_path / "tree/.hikae/t/ours", tmp_path / "other/file"):
             held.enter_context(holding("f = open(p, 'r+b')", path))
         held.enter_context(holding("f = open(p, 'rb')", tmp_path / "tree/a/read"))
-        assert sorted(map(str, paths)) == sorted(files_held_open(str(tmp_path / "tree")))
-    assert [] == list(files_held_open(str(tmp_path / "tree")))
+        assert sorted(map(str, paths)) == sorted(_held(str(tmp_path / "tree")))
+    assert [] == list(_held(str(tmp_path / "tree")))
     with (tmp_path / "tree/a/read").open("r+b"):
-        assert [str(tmp_path / "tree/a/read")] == list(files_held_open(str(tmp_path / "tree")))
+        assert [str(tmp_path / "tree/a/read")] == list(_held(str(tmp_path / "tree")))
 
 
 def test_a_path_that_is_too_long_to_be_told(tmpfs_dir: Path) -> None:
@@ -149,5 +153,5 @@ def test_a_path_that_is_too_long_to_be_told(tmpfs_dir: Path) -> None:
         opened = os.open(f"/proc/{writer}/fd/3", os.O_PATH)
         known.add(handle_of_fd(opened))
         os.close(opened)
-        found = writers_below(str(tmpfs_dir / "tree"), known.__contains__)
+        found = writers_below(str(tmpfs_dir / "tree"), known.__contains__, _held)
     assert [writer] == [one.process for one in found]

@@ -56,9 +56,9 @@ def test_what_was_open_and_what_was_opened_since_is_told(request: pytest.Fixture
         for path in (tree / ".hikae/own", tree.parent / "beside/other"):
             held.enter_context(holding(WRITES, path))
         held.enter_context(holding(READS, tree / "two"))
-        assert [str(tree / "a/one")] == asked.held()
+        assert [str(tree / "a/one")] == asked.held(goes_on)
         held.enter_context(holding(WRITES, tree / "two"))
-        assert sorted((str(tree / "a/one"), str(tree / "two"))) == sorted(asked.held())
+        assert sorted((str(tree / "a/one"), str(tree / "two"))) == sorted(asked.held(goes_on))
 
 
 def test_what_is_new_is_told(tree: Path) -> None:
@@ -66,7 +66,7 @@ def test_what_is_new_is_told(tree: Path) -> None:
     with _asked(tree) as asked:
         (tree / "new").mkdir()
         with holding("f = open(p, 'wb')", tree / "new/file"):
-            assert [str(tree / "new/file")] == asked.held()
+            assert [str(tree / "new/file")] == asked.held(goes_on)
 
 
 @pytest.mark.parametrize("way", ["os.rename(p, n)", "os.link(p, n)"], ids=["renamed", "linked"])
@@ -76,7 +76,7 @@ def test_what_came_in_from_elsewhere_is_told(tree: Path, way: str) -> None:
     os.mkfifo(gate)
     opened = f"n = {str(name)!r}; f = open(p, 'r+b'); print('has it', flush=True); open({str(gate)!r}).read(); "
     with holding(opened + way, tree.parent / "beside/other"), _asked(tree) as asked:
-        assert [] == asked.held()
+        assert [] == asked.held(goes_on)
         gate.write_bytes(b"")
         eventually(name.exists, 20)
         assert _told(asked)
@@ -85,7 +85,7 @@ def test_what_came_in_from_elsewhere_is_told(tree: Path, way: str) -> None:
 def _told(asked: AskedBefore) -> bool:
     """Whether it names the file, or says that it does not know."""
     try:
-        return bool(asked.held())
+        return bool(asked.held(goes_on))
     except VoidAsking:
         return True
 
@@ -98,7 +98,7 @@ def test_a_file_with_a_name_elsewhere_is_not_passed_over(tree: Path) -> None:
     os.close(fd)
     knows = _asked(tree, holds=lambda one: one == handle)
     with _asked(tree) as asked, knows as knowing, holding(WRITES, tree.parent / "beside/link"):
-        assert 1 == len(knowing.held())
+        assert 1 == len(knowing.held(goes_on))
         assert _told(asked)
 
 
@@ -107,15 +107,15 @@ def test_what_stands_in_a_directory_that_is_renamed_is_asked_of_again(tree: Path
     beside = tree.parent / "beside"
     with holding(WRITES, beside / "other"), _asked(tree) as asked:
         with holding(f"os.rename(p, {str(tree.parent / 'c')!r})", tree / "a"):
-            assert [] == asked.held()
+            assert [] == asked.held(goes_on)
         with holding(f"os.rename(p, {str(tree / 'b')!r})", beside):
-            assert [str(tree / "b/other")] == asked.held()
+            assert [str(tree / "b/other")] == asked.held(goes_on)
 
 
 def test_more_than_it_can_keep_makes_it_void(tree: Path) -> None:
     """Law 9: what is opened is the programs' to say, and there is a bound to it."""
     with _asked(tree, most=0) as asked, holding(READS, tree / "a/one"), pytest.raises(VoidAsking):
-        asked.held()
+        asked.held(goes_on)
 
 
 def test_it_ends_when_nobody_will_ask_any_more(tree: Path) -> None:
@@ -126,7 +126,7 @@ def test_it_ends_when_nobody_will_ask_any_more(tree: Path) -> None:
     over.set()
     eventually(lambda: set(os.listdir("/proc/self/fd")) <= before, 20)
     with pytest.raises(VoidAsking):
-        asked.held()
+        asked.held(goes_on)
 
 
 def test_who_asks_may_be_called_off(tree: Path) -> None:
