@@ -103,6 +103,24 @@ def _lag_of(status: Json, peer: Json) -> float | None:
     return max(away.total_seconds(), measured or 0.0)
 
 
+def _applied_lag(status: Json, dataset: Json) -> float | None:
+    """Seconds since what is applied stood on the primary, as far as this node knows: there, of the standby that is furthest back;
+    on a standby the age of the commit that its tree equals, while that is not all it has. None: not known, of one of them."""
+    if dataset["role"] == Role.PRIMARY:
+        moments = [peer["applied"] for peer in dataset["peers"]]
+    else:
+        applied, newest = dataset["applied"] or {}, dataset["commit"] or {}
+        if applied and (applied["epoch"], applied["seq"]) == (newest.get("epoch"), newest.get("seq")):
+            # While nobody writes its age says nothing; the promotion knows what is not here.
+            lost: float | None = ((dataset.get("promotion") or {}).get("loss") or {}).get("seconds")
+            return lost
+        moments = [applied.get("time")]
+    if not moments or None in moments:
+        return None
+    clock = datetime.fromisoformat(status["clock"])
+    return max((clock - min(map(datetime.fromisoformat, moments))).total_seconds(), 0.0)
+
+
 def _problem_code(holder: Json, known: Collection[str] = ()) -> Plugin:
     """``known``: the peers that are away, all by somebody's decision: why they are is no news."""
     passed = _WHY_AWAY if known else ()
@@ -128,6 +146,9 @@ def _performance(status: Json, datasets: list[Json], limits: LagLimits) -> str:
         lag = lag_now(status, dataset)
         if lag is not None:
             figures.append(f"{dataset['name']}_lag={lag:.3f}s;{bounds};0")
+        late = _applied_lag(status, dataset)
+        if late is not None:
+            figures.append(f"{dataset['name']}_apply_lag={late:.3f}s;;;0")
         if dataset["peers"] and dataset["role"] == Role.PRIMARY:
             behind = max(peer["behind_bytes"] for peer in dataset["peers"])
             figures.append(f"{dataset['name']}_behind={behind}B;;;0")

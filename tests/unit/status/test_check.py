@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agent.core.hold import Hold
+from agent.core.ids import commit_number
 from agent.core.problem import Severity
 from agent.core.standing import Pause, PeerStanding, Standing
 from agent.status.check import LagLimits, check_line, dead_line, unknown_line
-from agent.status.facts import NodeFacts, PeerFacts
+from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts
+from agent.status.promotion import LossFacts, PromotionFacts
 from agent.status.public import public_json
 from agent.status.published import status_json
+from agent.status.state import Role
 from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
 
 
@@ -97,6 +101,37 @@ def test_limits_of_the_lag(peer: PeerFacts, limits: LagLimits, expected: tuple[i
     """From each limit on; the lag of a peer that is away is how old the last thing is that it has applied."""
     line, code = check_line(status_json(a_node(a_dataset(peers=(peer,)))), None, limits)
     assert expected == (code, expected[1] if expected[1] in line else line, line.split()[-1])
+
+
+STANDBY = a_dataset(
+    role=Role.STANDBY, applied=commit_number(3, 1842), applied_at=NOW - 1, peers=(a_peer(lag_seconds=None),)
+)
+HELD_BACK = replace(STANDBY, applied=commit_number(3, 7), applied_at=NOW - 90 * 10**9)
+LOST = PromotionFacts((), loss=LossFacts(seconds=2.5))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        (a_dataset(peers=(a_peer(applied_ns=NOW - 90 * 10**9),)), "web_apply_lag=90.000s;;;0"),
+        (a_dataset(peers=(a_peer(applied_ns=NOW - 10**9), a_peer(applied_ns=NOW))), "web_apply_lag=1.000s;;;0"),
+        (a_dataset(peers=(a_peer(applied_ns=NOW), a_peer(applied_ns=None))), ""),
+        (HELD_BACK, "web_apply_lag=90.000s;;;0"),
+        (replace(HELD_BACK, promotion=LOST), "web_apply_lag=90.000s;;;0"),
+        (replace(HELD_BACK, applied_at=None), ""),
+        (replace(STANDBY, promotion=LOST), "web_apply_lag=2.500s;;;0"),
+        (STANDBY, ""),
+        (a_dataset(role=Role.STANDBY, commit=None, peers=()), ""),
+    ],
+)
+def test_how_long_ago_what_is_applied_stood(dataset: DatasetFacts, expected: str) -> None:
+    """On both nodes, also of who may not read names; where it is not known there is no figure."""
+    status = status_json(a_node(dataset))
+    figures = [
+        [one for one in check_line(value)[0].split() if "apply_lag" in one] for value in (status, public_json(status))
+    ]
+    assert [[expected] if expected else []] == figures[:1]
+    assert len(figures[0]) == len(figures[1])
 
 
 def test_one_dataset_of_several() -> None:
