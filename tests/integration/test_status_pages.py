@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -100,6 +101,19 @@ def test_catchup() -> None:
         eventually(lambda: both.alpha.look()["commit"]["entries"] == 21)
         both.beta.start()
         must_be("catchup", both, is_state("catchup"), is_state("streaming"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and mounts need root")
+def test_rehearsing() -> None:
+    """A probe runs on the secondary."""
+    with filled('[dataset.hooks]\nprobe = ["sleep", "600"]\n') as both:
+        eventually(lambda: all(gate["ok"] for gate in both.beta.json("rehearse", "web", "--dry-run")["gates"]))
+        with ThreadPoolExecutor(1) as typing:
+            typing.submit(both.beta.run, "rehearse", "web")
+            try:
+                must_be("rehearsing", both, is_state("rehearsing"), is_state("rehearsing"))
+            finally:
+                both.beta.kill()
 
 
 @contextmanager
