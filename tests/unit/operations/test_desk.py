@@ -87,7 +87,7 @@ def _desk(role: Role) -> tuple[OperatorDesk, ClosedMember, list[tuple[int, int]]
     members = cast(Mapping[str, Member], {"web": member})
     agent = RunningAgent(
         members,
-        dict,
+        lambda: {"datasets": []},
         events,
         lambda: {"files": ["a"]},
         lambda _name, _dry, _force: {},
