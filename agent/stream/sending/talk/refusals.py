@@ -55,6 +55,8 @@ class RefusedByPeer(Refused):
     shown as its word."""
 
     def __init__(self, peer: str, refuse: Refuse) -> None:
-        remedy = f"{refuse.remedy} (says {peer})" if refuse.remedy else ""
+        # Room is made where it is missing: "this node" in its words is the peer.
+        where = f"on {peer}: " if refuse.code == DISK_RESERVE else ""
+        remedy = f"{where}{refuse.remedy} (says {peer})" if refuse.remedy else ""
         super().__init__("replicate", peer, refuse.reason, remedy)
         self.code = _REASONS.get(refuse.code, REFUSED)

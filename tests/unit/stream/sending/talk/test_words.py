@@ -68,3 +68,11 @@ def test_the_word_of_a_refusal_is_none_of_ours(word: str, code: str) -> None:
     """A peer cannot name a problem as it likes, and what it says is to be typed is shown as its word."""
     refused = RefusedByPeer("beta", Refuse(word, "because", "hikae accept web"))
     assert (code, "because", "hikae accept web (says beta)") == (refused.code, refused.reason, refused.remedy)
+
+
+def test_room_is_made_where_it_is_missing() -> None:
+    """What a peer calls its own node is said of that node; where it says nothing, nothing is said."""
+    told = [
+        RefusedByPeer("beta", Refuse("disk-reserve", "full", words)).remedy for words in ("raise it on this node", "")
+    ]
+    assert ["on beta: raise it on this node (says beta)", ""] == told
