@@ -43,6 +43,14 @@ def _held_after_a_generation(dataset: Json) -> bool:
     return is_state("held")(dataset) and dataset["hold"]["generation"] is not None
 
 
+def test_vault_full() -> None:
+    """What came last does not fit into the secondary's vault."""
+    with filled('vault_limit = "2MB"\n') as both:
+        (both.source / "film").write_bytes(os.urandom(8 << 20))
+        full = "nothing more is received"
+        must_be("vault-full", both, is_state("disconnected", full), is_state("vault-full", full))
+
+
 def test_disconnected_from_the_secondary() -> None:
     """The secondary's agent is gone."""
     with filled() as both:
