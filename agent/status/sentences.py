@@ -39,6 +39,10 @@ def way(status: Json, dataset: Json) -> str:
     return f"{role} on {node}"
 
 
+#: Of a dataset of which a rehearsal goes on, here or on a peer.
+UNDER_REHEARSAL = "a rehearsal is under way: what comes is received, and applied when it has ended"
+
+
 def detail(status: Json, dataset: Json) -> str:
     """What there is to know in this state, with what to do where something is to be done."""
     state = dataset["state"]
@@ -51,7 +55,7 @@ def detail(status: Json, dataset: Json) -> str:
     if state == State.MOVING:
         return moving_text(dataset)
     if state == State.REHEARSING:
-        return "a rehearsal is under way: what comes is received, and applied when it has ended"
+        return UNDER_REHEARSAL
     if state == State.FIRST_SYNC and not _worst(dataset, "error"):
         behind = ", ".join(peer_behind(peer) for peer in dataset["peers"] if peer["connected"])
         return _joined(sync_text(dataset["sync"]) or behind, pace_text(status, dataset))

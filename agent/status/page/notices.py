@@ -12,6 +12,7 @@ from agent.status.published import Json
 from agent.status.sentences import (
     BEST_WATCHERS,
     PAUSED,
+    UNDER_REHEARSAL,
     back_to_before,
     last_heard,
     moving_text,
@@ -69,6 +70,7 @@ def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     made = _held(status, dataset, dataset["hold"]) if dataset["hold"] else []
     made += _unconfirmed(dataset) if dataset["state"] == State.UNCONFIRMED else []
     made += [Notice(moving_text(dataset))] if dataset["state"] == State.MOVING else []
+    made += [Notice(UNDER_REHEARSAL)] if dataset["state"] == State.REHEARSING else []
     made += [_inconsistent(dataset)] if dataset["state"] == State.INCONSISTENT else []
     made += [_lost(status, dataset, peer) for peer in _missing(dataset)]
     made += [_paused(status, dataset, pause) for pause in dataset["pauses"]]
