@@ -123,6 +123,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
                 "tests/integration/test_patches.py",
             ),
         ),
+        "damaged-chunk": Part(
+            "a damaged chunk whose file has changed, 200 times, eight at once: it is no loss, within 100 s",
+            ("tests/integration/faults/test_damage.py", "-k", "whose_file_has_changed", "-n", "8"),
+            seeds=200,
+        ),
         "hostile": Part(
             "peers and users that keep to no rule", ("tests/faults/stream", "tests/faults/apply", "tests/faults/store")
         ),

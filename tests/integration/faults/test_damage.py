@@ -13,6 +13,9 @@ from agent.core.errors import Exit
 from fakes.agents import Agent, Pair, pair
 from fakes.eventually import eventually
 
+#: `make soak PART=damaged-chunk` runs the last test so often.
+RUNS = int(os.environ.get("HIKAE_SOAK_SEEDS", "1"))
+
 
 def filled(both: Pair) -> None:
     """A live pair with enough entries for a catalog of many pages, both stopped cleanly at the end."""
@@ -152,7 +155,8 @@ def test_a_damaged_chunk_that_the_standby_needs_is_fetched_again() -> None:
         both.beta.cleared("vault-damaged", "chunk-damaged")
 
 
-def test_a_damaged_chunk_whose_file_has_changed_is_no_loss_for_the_standby() -> None:
+@pytest.mark.parametrize("_run", range(RUNS))
+def test_a_damaged_chunk_whose_file_has_changed_is_no_loss_for_the_standby(_run: int) -> None:
     """What the primary no longer has is lost for the past only: the newest state arrives, and the problem clears."""
     with pair() as both:
         filled(both)
