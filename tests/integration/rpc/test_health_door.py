@@ -70,8 +70,9 @@ def test_watch_tells_each_change() -> None:
                 request_serializer=HealthCheckRequest.SerializeToString,
                 response_deserializer=HealthCheckResponse.FromString,
             )
-            answers = call(HealthCheckRequest(service="web/standby"), timeout=60)
-            unknown = call(HealthCheckRequest(service="nix/standby"), timeout=60)
+            # The agent answers on its socket a moment before it listens to others.
+            answers = call(HealthCheckRequest(service="web/standby"), timeout=60, wait_for_ready=True)
+            unknown = call(HealthCheckRequest(service="nix/standby"), timeout=60, wait_for_ready=True)
             first = next(answers).status
             both.alpha.start()
             both.alpha.up()
