@@ -118,12 +118,10 @@ class StandbyCall(Receiver):
         super().__init__(hello, receiving, lacking=lacking, asks_first=standby.asks_first)
         self._standby = standby
         self._counted = 0
-        self._takes_whole = False
 
     def open(self) -> Answers:
         """See ``Receiver``."""
         self._standby.began(self)
-        self._takes_whole = not self._making.takes_patches
         answers = super().open()
         with self._told():
             self._standby.met(self._hello, answers)
@@ -147,10 +145,6 @@ class StandbyCall(Receiver):
         if self._standby.mending.wants_call(self._mends):
             raise TryAgain(
                 "serve a call", self.dataset, "chunks that were lost here are asked for again", "by the next call"
-            )
-        if self._takes_whole and self.rests and self._making.takes_patches:
-            raise TryAgain(
-                "serve a call", self.dataset, "the vault is filled, and patches are taken", "by the next call"
             )
         if self.rests:
             with self._told():
