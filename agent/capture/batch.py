@@ -221,6 +221,16 @@ class TreeBatch:
         above = self.path_of(parent)
         return above + b"/" + name if above else name
 
+    def knows(self, path: bytes) -> bool:
+        """Whether anything is known of what stands at a path; of a directory, of what is in it."""
+        id = ROOT
+        for name in filter(None, path.split(b"/")):
+            below = self.child(id, name)
+            if below is None:
+                return False
+            id = below
+        return not self.is_directory(id) or self.has_children(id)
+
     def passed(self, path: bytes, id: ObjectId) -> None:
         """A directory was found at the path, as were those above it."""
         self._verified_bytes += len(path)

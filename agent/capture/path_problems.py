@@ -35,9 +35,11 @@ _TRIED = 100
 class PathProblems:
     """The board of the dataset, and which of its paths have a problem, so that asking costs nothing."""
 
-    def __init__(self, board: ProblemBoard, clock: Clock) -> None:
+    def __init__(self, board: ProblemBoard, clock: Clock, known: Callable[[bytes], bool]) -> None:
+        """``known``: whether an earlier version of what stands at a path was captured (``TreeBatch.knows``)."""
         self._board = board
         self._clock = clock
+        self._known = known
         self._standing: dict[bytes, tuple[ProblemCode, ...]] = {}
         #: The same paths by the directory that they are in.
         self._within: dict[bytes, set[bytes]] = {}
@@ -112,7 +114,7 @@ class PathProblems:
     def unreadable(self, path: bytes, error: OSError) -> None:
         """The path cannot be read, or not be a row; what is known of it stays as it was."""
         if isinstance(error, Unfit):
-            said = f"it cannot be replicated: {error.strerror}; the standby keeps its last version, if it has one"
+            said = f"it cannot be replicated: {error.strerror}; {self._left(path)}"
             self._put(UNFIT, Severity.WARNING, path, said, "make it smaller, or exclude it")
             return
         reason = os.strerror(error.errno) if error.errno else str(error)
@@ -126,9 +128,12 @@ class PathProblems:
             UNREADABLE,
             Severity.WARNING,
             path,
-            f"it cannot be read ({reason}), so the standby keeps its last version, if it has one",
+            f"it cannot be read ({reason}); {self._left(path)}",
             "let the agent's user read it, or exclude it",
         )
+
+    def _left(self, path: bytes) -> str:
+        return "the standby keeps its last version" if self._known(path) else "the standby has nothing of it"
 
     def socket(self, path: bytes) -> None:
         """A socket is skipped: it means nothing on another machine."""

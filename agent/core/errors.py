@@ -111,6 +111,10 @@ class TryAgain(HikaeError):
     exit_code = Exit.TRY_AGAIN
 
 
+class DiskFull(TryAgain):
+    """There is no room for what was to be written; nothing of it counts."""
+
+
 class CalledOff(TryAgain):
     """The thing that was waited for has ended, and nobody will answer there any more: ask the next one."""
 

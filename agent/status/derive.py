@@ -21,6 +21,7 @@ _TELLING = {
         State.VAULT_FULL,
         State.PAUSED,
         State.BEHIND,
+        State.CATCHUP,
         State.UNTRACKED,
         State.DEGRADED,
         State.REHEARSING,

@@ -57,10 +57,10 @@ def _about(value: int | None) -> int | None:
 
 
 def _state_for(facts: DatasetFacts, peer: str) -> State:
-    """This node's own state, and of ``peer`` that it does not keep pace: it cannot know that by itself."""
-    own = own_state(facts)
-    lags = any(one.name == peer and one.mode == "behind" for one in facts.peers)
-    return min(own, State.BEHIND, key=rank) if lags else own
+    """This node's own state, and of ``peer`` that it does not keep pace, or lacks what it was away for: it cannot know that by
+    itself."""
+    lags = [State(one.mode) for one in facts.peers if one.name == peer and one.mode in (State.BEHIND, State.CATCHUP)]
+    return min([own_state(facts), *lags], key=rank)
 
 
 def _hold(hold: Hold | None) -> Hold | None:

@@ -221,8 +221,8 @@ def _paused(status: Json, dataset: Json) -> str:
         where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
         parts.append(f"{PAUSED.get(pause['what'], pause['what'])} is paused{where}{until}")
     nodes = [pause["node"] for pause in dataset["pauses"] if pause["node"] != status["node"]]
-    where = f"on {nodes[0]}: " if len(nodes) == len(dataset["pauses"]) and nodes else ""
-    return f"{' and '.join(parts)}: {where}hikae resume {dataset['name']}"
+    where = f"; on {nodes[0]}" if len(nodes) == len(dataset["pauses"]) and nodes else ""
+    return f"{' and '.join(parts)}{where}: hikae resume {dataset['name']}"
 
 
 def _without_link(status: Json, dataset: Json, problem: str) -> str:
@@ -294,11 +294,15 @@ def _was(status: Json, peer: Json) -> str:
 
 
 def slower_than(dataset: Json) -> str:
-    """Of a standby that does not keep pace, as its primary says; "" where nobody says so."""
-    said = [peer["name"] for peer in said_now(dataset) if peer["state"] == State.BEHIND]
-    if dataset["role"] != Role.STANDBY or not said:
+    """Of a standby that does not keep pace, or lacks what it was away for, as its primary says; "" where nobody says so."""
+    if dataset["role"] != Role.STANDBY:
         return ""
-    return f"more is changed on {said[0]} than arrives here"
+    said = {peer["state"]: peer["name"] for peer in said_now(dataset)}
+    if State.BEHIND in said:
+        return f"more is changed on {said[State.BEHIND]} than arrives here"
+    if State.CATCHUP in said:
+        return f"what was changed on {said[State.CATCHUP]} meanwhile is still on its way"
+    return ""
 
 
 def _behind(dataset: Json) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import apsw
 import apsw.sqlite_extra
 
-from agent.core.errors import Damaged, HikaeError, NotFound, OtherFormat, StoreFailed, TryAgain
+from agent.core.errors import Damaged, DiskFull, HikaeError, NotFound, OtherFormat, StoreFailed, TryAgain
 
 PAGE_SIZE = 4096
 _CHECKSUM_BYTES = 8
@@ -69,7 +69,7 @@ def open_database(
     """A connection in WAL mode with checksummed pages. The file is made 0600, with such pages, when ``create`` is set and it is
     absent.
 
-    Raises ``Damaged``, ``NotFound`` (absent and not ``create``), ``TryAgain`` (disk full), ``StoreFailed``."""
+    Raises ``Damaged``, ``NotFound`` (absent and not ``create``), ``DiskFull``, ``StoreFailed``."""
     _load_checksums(path)
     flags = apsw.SQLITE_OPEN_READWRITE
     if create:
@@ -146,7 +146,7 @@ def failure(error: apsw.Error, operation: str, path: str) -> HikaeError:
     if isinstance(error, apsw.CorruptError | apsw.NotADBError) or code in (_IOERR_DATA, _IOERR_CORRUPTFS):
         return Damaged(operation, path, f"the database is damaged ({error})", _damaged_remedy(path))
     if isinstance(error, apsw.FullError):
-        return TryAgain(operation, path, "the disk is full", "free some space; the agent goes on by itself")
+        return DiskFull(operation, path, "the disk is full", "free some space; the agent goes on by itself")
     if isinstance(error, apsw.ConnectionClosedError):
         return TryAgain(operation, path, "it is closed, as the dataset is being closed or opened anew", "type it again")
     if isinstance(error, apsw.BusyError | apsw.LockedError):

@@ -70,6 +70,10 @@ def mask_peers(shown: Json, said: Json) -> None:
     for dataset, of_dataset in zip(shown["datasets"], said["datasets"], strict=True):
         if dataset["state"] == "first-sync":
             dataset.update(commit=None, applied=None)
+            # Whether the first of its commits is there yet.
+            for sync in (dataset["sync"], *(peer["first_sync"] for peer in dataset["peers"])):
+                if sync is not None:
+                    sync["done_entries"] = 0
         for peer, of_peer in zip(dataset["peers"], of_dataset["peers"], strict=True):
             for key in ("received", "applied"):
                 moment = of_peer[key]

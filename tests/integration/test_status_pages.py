@@ -108,7 +108,7 @@ def test_catchup() -> None:
         (both.source / "missed").write_bytes(os.urandom(3 << 20))
         eventually(lambda: both.alpha.look()["commit"]["entries"] == 21)
         both.beta.start()
-        must_be("catchup", both, is_state("catchup"), is_state("streaming"))
+        must_be("catchup", both, is_state("catchup"), is_state("catchup"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and mounts need root")

@@ -205,7 +205,7 @@ class TreeSessions:
         context = self._context
         batch = TreeBatch(context.catalog, context.local)
         directories = Directories(root_fd, batch, self._can_locate)
-        problems = PathProblems(context.board, context.clock)
+        problems = PathProblems(context.board, context.clock, batch.knows)
         tree = OpenTree(batch, directories, problems, self._rules, context.clock)
         parts = put_together(tree, context, self._linked, send, self._tokens, self._reads)
 

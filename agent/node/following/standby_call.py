@@ -11,7 +11,7 @@ from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
 from agent.core.commit import CommitKind
 from agent.core.dataset_kind import DatasetKind
-from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
+from agent.core.errors import Damaged, DiskFull, HikaeError, StoreFailed, TryAgain
 from agent.core.ids import CommitNumber
 from agent.fs.reserve import ReserveReached, VaultLimitReached
 from agent.node import meeting
@@ -96,6 +96,22 @@ class Serving(Protocol):
         ...
 
 
+@contextmanager
+def told_to(standby: Serving) -> Iterator[None]:
+    """What ends a call because of this node's own stores is told here; what ends it otherwise is no trouble of this node."""
+    try:
+        yield
+    except (DiskFull, ReserveReached, VaultLimitReached) as error:
+        standby.full(error)
+        raise
+    except ChunksMissing as error:
+        standby.mending.forget(list(error.names), error.reason)
+        raise
+    except (StoreFailed, Damaged) as error:
+        standby.failed(error)
+        raise
+
+
 class StandbyCall(Receiver):
     """See ``Receiver``; used as that."""
 
@@ -123,7 +139,7 @@ class StandbyCall(Receiver):
         """See ``Receiver``."""
         self._standby.began(self)
         answers = super().open()
-        with self._told():
+        with told_to(self._standby):
             self._standby.met(self._hello, answers)
         return meeting.introduced(answers, self._standby.dataset)
 
@@ -147,7 +163,7 @@ class StandbyCall(Receiver):
                 "serve a call", self.dataset, "chunks that were lost here are asked for again", "by the next call"
             )
         if self.rests:
-            with self._told():
+            with told_to(self._standby):
                 self._standby.errands.turn()
                 self._standby.upkeep.turn()
         return super().progress()
@@ -156,7 +172,7 @@ class StandbyCall(Receiver):
         """See ``Receiver``. A primary that sends one commit after the other leaves no other moment."""
         if self._standby.errands.wanted:
             self.flush()
-            with self._told():
+            with told_to(self._standby):
                 self._standby.errands.turn()
 
     def came_back(self, number: CommitNumber, alone: CommitNumber) -> None:
@@ -182,7 +198,7 @@ class StandbyCall(Receiver):
         """See ``Receiver``."""
         self._require_room()
         self._standby.pace()
-        with self._told(), self._standby.turns.receiving():
+        with told_to(self._standby), self._standby.turns.receiving():
             return super().handle(batch)
 
     def _require_room(self) -> None:
@@ -196,23 +212,9 @@ class StandbyCall(Receiver):
 
     def flush(self) -> None:
         """See ``Receiver``."""
-        with self._told():
+        with told_to(self._standby):
             super().flush()
         self._standby.stored()
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except TryAgain as error:
-            self._standby.full(error)
-            raise
-        except ChunksMissing as error:
-            self._standby.mending.forget(list(error.names), error.reason)
-            raise
-        except (StoreFailed, Damaged) as error:
-            self._standby.failed(error)
-            raise
 
     def close(self) -> None:
         """See ``Receiver``."""

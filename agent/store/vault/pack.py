@@ -25,7 +25,7 @@ from typing import NamedTuple
 from xxhash import xxh3_64_intdigest
 
 from agent.core.chunks import MAX_CHUNK
-from agent.core.errors import StoreFailed, TryAgain
+from agent.core.errors import DiskFull, StoreFailed
 from agent.store.vault.codec import RAW, StoredChunk
 
 MAGIC = b"hkR1"
@@ -157,7 +157,7 @@ class PackWriter:
     @classmethod
     def open(cls, directory: str, pack: int, end: int) -> PackWriter:
         """Open a pack for appending at ``end``, creating it; what lies behind is cut. Raises ``StoreFailed``,
-        ``TryAgain``."""
+        ``DiskFull``."""
         path = path_of(directory, pack)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -173,7 +173,7 @@ class PackWriter:
     def append(self, chunks: Sequence[StoredChunk]) -> list[Place]:
         """Write records of at most :data:`BATCH` chunks with one system call; gives their places in order.
 
-        Raises ``TryAgain`` when the disk is full: nothing of the batch is there then. ``StoreFailed`` otherwise."""
+        Raises ``DiskFull``: nothing of the batch is there then. ``StoreFailed`` otherwise."""
         places = []
         vector: list[bytes | memoryview] = []
         at = self.end
@@ -240,8 +240,8 @@ class PackWriter:
 BATCH = _IOV_MAX // 2
 
 
-def io_failure(error: OSError, operation: str, path: str) -> TryAgain | StoreFailed:
+def io_failure(error: OSError, operation: str, path: str) -> DiskFull | StoreFailed:
     """What an error of the vault's files means; to be raised ``from`` it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TryAgain(operation, path, "the disk is full", "free some space; the agent goes on by itself")
+        return DiskFull(operation, path, "the disk is full", "free some space; the agent goes on by itself")
     return StoreFailed(operation, path, str(error), "see the kernel log; restart the agent when the disk is well")

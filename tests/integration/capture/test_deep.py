@@ -62,7 +62,7 @@ class Deep:
         context = CaptureContext("test", self.catalog, self.local, None, ProblemBoard(), clock)
         batch = TreeBatch(self.catalog, self.local)
         directories = Directories(open_root(str(root)), batch)
-        tree = OpenTree(batch, directories, PathProblems(context.board, clock), Rules(), clock)
+        tree = OpenTree(batch, directories, PathProblems(context.board, clock, batch.knows), Rules(), clock)
         self.parts = put_together(tree, context, Linked(), lambda *_: None, count(), os)
 
     def look(self, hint: Hint) -> list[ObjectId]:

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import errno
+
 from agent.capture.path_problems import PathProblems
 from agent.core.clock import ManualClock
 from agent.core.problem import ProblemBoard
-from agent.core.problem_codes import SOCKET_SKIPPED
+from agent.core.problem_codes import SOCKET_SKIPPED, UNFIT, UNREADABLE
+from agent.core.row_checks import Unfit
 
 
 def _problems() -> tuple[PathProblems, ProblemBoard]:
     board = ProblemBoard()
-    return PathProblems(board, ManualClock()), board
+    return PathProblems(board, ManualClock(), lambda path: path == b"known"), board
+
+
+def test_what_the_standby_has_of_an_unreadable_file_is_said() -> None:
+    """Its last version, or nothing: it is known here, and whoever reads it at night asks just that."""
+    problems, board = _problems()
+    for path in (b"known", b"new"):
+        problems.unreadable(path, PermissionError(errno.EACCES, "Permission denied"))
+        problems.unreadable(path, Unfit("its attributes are too large"))
+    said = {(problem.path, problem.code): problem.message.partition("; ")[2] for problem in board.listed()[0]}
+    kept, nothing = "the standby keeps its last version", "the standby has nothing of it"
+    assert {
+        (b"known", UNREADABLE): kept,
+        (b"known", UNFIT): kept,
+        (b"new", UNREADABLE): nothing,
+        (b"new", UNFIT): nothing,
+    } == said
 
 
 def test_a_path_that_is_too_long_is_only_counted() -> None:

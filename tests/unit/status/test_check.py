@@ -66,7 +66,7 @@ AWAY_AT_ALL = a_problem("disconnected", message="beta: nothing listens", severit
         (
             said("paused", pauses=(Pause("apply", None),)),
             1,
-            "HIKAE WARNING - web paused (applying is paused on beta: on beta: hikae",
+            "HIKAE WARNING - web paused (applying is paused on beta; on beta: hikae",
         ),
         (said("streaming"), 0, "HIKAE OK - 1 dataset: web |"),
         (a_node(), 3, "HIKAE UNKNOWN - no datasets are configured"),

@@ -106,7 +106,7 @@ def saying(state: State, **more: Any) -> PeerStanding:
 
 
 @pytest.mark.parametrize(
-    "state", [State.HELD, State.PAUSED, State.INCONSISTENT, State.REDO, State.BEHIND, State.DEGRADED]
+    "state", [State.HELD, State.PAUSED, State.INCONSISTENT, State.REDO, State.BEHIND, State.CATCHUP, State.DEGRADED]
 )
 def test_what_a_connected_peer_says_is_true_of_the_pair(state: State) -> None:
     """Held, paused or broken there is so here; once the link is down it is disconnected, whatever was said."""
@@ -115,9 +115,7 @@ def test_what_a_connected_peer_says_is_true_of_the_pair(state: State) -> None:
     assert State.DISCONNECTED == dataset_state(a_dataset(peers=(gone,)))
 
 
-@pytest.mark.parametrize(
-    "state", [State.FENCED, State.UNCONFIRMED, State.DISCONNECTED, State.CATCHUP, State.RECONCILING]
-)
+@pytest.mark.parametrize("state", [State.FENCED, State.UNCONFIRMED, State.DISCONNECTED, State.RECONCILING])
 def test_what_concerns_a_peer_alone_is_no_state_of_the_pair(state: State) -> None:
     """What a peer says of its own links, and of work that harms nobody, leaves the pair as it is."""
     assert State.STREAMING == dataset_state(a_dataset(peers=(a_peer(told=saying(state)),)))

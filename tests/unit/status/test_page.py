@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from io import StringIO
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -235,16 +235,23 @@ def test_a_remedy_that_names_its_node_stands_below_that_node() -> None:
     assert "  On beta-2:  systemctl start hikae" == below(peers=(), problems=(away,))[-1]
 
 
-def test_a_standby_that_does_not_keep_pace_says_so() -> None:
+@pytest.mark.parametrize(
+    ("mode", "sentence"),
+    [
+        ("behind", "more is changed on alpha than arrives here."),
+        ("catchup", "what was changed on alpha meanwhile is still on its way."),
+    ],
+)
+def test_a_standby_that_does_not_keep_pace_says_so(mode: Literal["behind", "catchup"], sentence: str) -> None:
     """As its primary tells it, and where more is known."""
-    told = standing_of(a_dataset(peers=(a_peer(mode="behind"),)), "beta")
+    told = standing_of(a_dataset(peers=(a_peer(mode=mode),)), "beta")
     here = a_dataset(role=Role.STANDBY, peers=(a_peer(name="alpha", told=PeerStanding(told, NOW)),))
     page = lines(a_node(here, node="beta"))
     assert page[1].split()[:1] + page[2].split()[:2] + page[3:5] == [
         "DATASET",
         "web",
-        "behind",
-        "  more is changed on alpha than arrives here.",
+        mode,
+        f"  {sentence}",
         "  On alpha:  hikae status web (how much, and for how long)",
     ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from agent.core.errors import Damaged, HikaeError, NotFound, OtherFormat, StoreFailed, TryAgain
+from agent.core.errors import Damaged, DiskFull, HikaeError, NotFound, OtherFormat, StoreFailed, TryAgain
 from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, keep_temporary_in, open_database, query
 
 TABLES = "create table t (a integer primary key, b blob); create table u (c)"
@@ -112,7 +112,7 @@ def test_many_rows_are_inserted_in_order(path: str, count: int) -> None:
     [
         (apsw.CorruptError("x"), Damaged),
         (apsw.NotADBError("x"), Damaged),
-        (apsw.FullError("x"), TryAgain),
+        (apsw.FullError("x"), DiskFull),
         (apsw.BusyError("x"), TryAgain),
         (apsw.IOError("x"), StoreFailed),
         (apsw.CantOpenError("x"), StoreFailed),

@@ -36,7 +36,7 @@ def test_a_walk_takes_what_appeared_itself() -> None:
 def test_a_path_is_not_given_back_for_ever() -> None:
     """One that moves each time is a problem in the end, and is given back as often again after that."""
     board = ProblemBoard()
-    it, trail = Retries(PathProblems(board, SystemClock())), Trail(Purpose())
+    it, trail = Retries(PathProblems(board, SystemClock(), lambda _: False)), Trail(Purpose())
     for _ in range(retries._RETRIES + 1):
         it.give_back(trail, b"path")
     assert retries._RETRIES == len(trail.saw().again)
