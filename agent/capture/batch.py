@@ -6,7 +6,7 @@ written before the pump commits the batch; a batch that cannot be right is simpl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from stat import S_IFDIR
 
 from agent.capture.new_facts import NewFacts
@@ -220,6 +220,10 @@ class TreeBatch:
         """The path of an entry, for people and rules; only the name when its directory has none."""
         above = self.path_of(parent)
         return above + b"/" + name if above else name
+
+    def kept_pieces(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those of some parts of chunk lists that the catalog has, by name."""
+        return self._catalog.pieces(names)
 
     def knows(self, path: bytes) -> bool:
         """Whether anything is known of what stands at a path; of a directory, of what is in it."""

@@ -5,25 +5,26 @@ Pieces that both lists name at the same offset are passed over unread: what a hu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import takewhile
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice, takewhile
+from typing import TypeAlias
 
 from agent.core import chunks
 from agent.core.chunks import PIECE, Chunk
 
 _Read = Callable[[bytes], bytes]
+#: So many differences are kept in memory, some 4 MiB.
+_KNOWN = 16_384
+#: The offset of an entry, the entry, and what began there before, if anything did.
+Difference: TypeAlias = tuple[int, Chunk, Chunk | None]
 
 
-def changed(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, Chunk]]:
-    """``(offset, entry)`` of every entry of ``new`` that does not stand at the same offset in ``old``, in file order.
+def replaced(old: bytes, new: bytes, read: _Read) -> Iterator[Difference]:
+    """``(offset, entry, what was there)`` of every entry of ``new`` that does not stand at the same offset in ``old``, in file
+    order; what was there is the entry of ``old`` that begins there, if one does.
 
     Both are chunk lists, whose pieces ``read`` gives; the entries are data and holes. A hole of ``new`` inside a larger hole of
     ``old`` is taken for changed: punching it again costs nothing."""
-    return ((offset, wanted) for offset, wanted, _ in replaced(old, new, read))
-
-
-def replaced(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, Chunk, Chunk | None]]:
-    """:func:`changed` with the entry of ``old`` that begins at the same offset, if one does."""
     ours, theirs = _Walk(new, read), _Walk(old, read)
     while ours.entry is not None:
         theirs.go_to(ours.at)
@@ -41,10 +42,27 @@ def replaced(old: bytes, new: bytes, read: _Read) -> Iterator[tuple[int, Chunk, 
         ours.skip()
 
 
-def changed_bytes(old: bytes, new: bytes, end: int, read: _Read) -> int:
-    """How many bytes before ``end`` :func:`changed` covers."""
-    before_end = takewhile(lambda one: one[0] < end, changed(old, new, read))
-    return sum(min(entry.length, end - offset) for offset, entry in before_end)
+def changed_bytes(differences: Iterable[Difference], end: int) -> int:
+    """How many bytes before ``end`` differ."""
+    before_end = takewhile(lambda one: one[0] < end, differences)
+    return sum(min(entry.length, end - offset) for offset, entry, _ in before_end)
+
+
+class Differences:
+    """What :func:`replaced` gives, for who goes over it more than once: found once, where it fits into memory."""
+
+    def __init__(self, old: bytes, new: bytes, read: _Read) -> None:
+        self._lists = old, new, read
+        self._known: list[Difference] | None = None
+
+    def __iter__(self) -> Iterator[Difference]:
+        if self._known is None:
+            found = replaced(*self._lists)
+            known = list(islice(found, _KNOWN))
+            if len(known) == _KNOWN:
+                return chain(known, found)
+            self._known = known
+        return iter(self._known)
 
 
 class _Walk:

@@ -11,7 +11,7 @@ from xxhash import xxh3_128_digest
 
 from agent.chunking.pages import PageReader, Placed
 from agent.core import chunks
-from agent.core.chunks import DATA
+from agent.core.chunks import DATA, PiecesAhead
 
 #: Bytes of a print.
 PRINT = 16
@@ -48,10 +48,11 @@ class OldChunks:
         size: int,
         piece: Callable[[bytes], bytes],
         pages: PageReader | None = None,
+        ahead: PiecesAhead | None = None,
     ) -> None:
         self.same_size = earlier is not None and earlier.size == size
         self._pages = pages
-        self._rest = self._placed(earlier, seed, size, piece) if earlier is not None else iter(())
+        self._rest = self._placed(earlier, seed, size, piece, ahead) if earlier is not None else iter(())
         self._ahead: deque[_Old] = deque()
 
     def starting(self, at: int, end: int) -> tuple[int, bytes, bytes] | None:
@@ -113,12 +114,14 @@ class OldChunks:
             self._pages.gone(old.name)
 
     @staticmethod
-    def _placed(earlier: Earlier, seed: int, size: int, piece: Callable[[bytes], bytes]) -> Iterator[_Old]:
+    def _placed(
+        earlier: Earlier, seed: int, size: int, piece: Callable[[bytes], bytes], ahead: PiecesAhead | None
+    ) -> Iterator[_Old]:
         prints = earlier.prints
         if prints[:PRINT] != xxh3_128_digest(earlier.chunks, seed):
             prints = b""
         at, print_at = 0, PRINT
-        for entry in chunks.unfold(earlier.chunks, piece):
+        for entry in chunks.unfold(earlier.chunks, piece, ahead):
             if entry.kind == DATA:
                 # The last chunk of a file that grew ended only because the file did.
                 cut_short = at + entry.length >= earlier.size and size > earlier.size

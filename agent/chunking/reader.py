@@ -26,7 +26,7 @@ from agent.chunking.old_chunks import PRINT, Earlier, OldChunks
 from agent.chunking.pages import PageReader, is_mostly_there
 from agent.chunking.window import FileReads, FileWindow
 from agent.core import chunks
-from agent.core.chunks import DATA, HOLE, PIECE, Chunk
+from agent.core.chunks import DATA, HOLE, PIECE, Chunk, PiecesAhead
 from agent.core.patch import PatchRange, Runs
 from agent.fs.content import segments
 
@@ -107,12 +107,13 @@ def _more(name: bytes, length: int, size: int) -> Runs:
 @dataclass(frozen=True, slots=True)
 class ReaderTools:
     """What every read of a dataset's files works with. ``seed``: of prints; ``cutter``: of the reading thread; ``piece`` gives a
-    stored part of a chunk list; ``reads``: how files are read."""
+    stored part of a chunk list; ``reads``: how files are read; ``ahead``: see ``chunks.unfold``."""
 
     seed: int
     cutter: Cutter
     piece: Callable[[bytes], bytes]
     reads: FileReads = os
+    ahead: PiecesAhead | None = None
 
 
 class ContentReader:
@@ -139,7 +140,7 @@ class ContentReader:
         earlier_pieces = _Opened(tools.piece)
         self._folding = Folding(partial(_keep_piece, self.found, self.pieces, earlier_pieces.names))
         self._prints = bytearray()
-        self._old = OldChunks(earlier, tools.seed, size, earlier_pieces.read, pages)
+        self._old = OldChunks(earlier, tools.seed, size, earlier_pieces.read, pages, tools.ahead)
         self._cut = self._chosen_cut(earlier, earlier_pieces.read)
         self._run = 0
         self._ended = False

@@ -16,8 +16,8 @@ more version of a large file costs what changed: short pieces, since every level
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 from blake3 import blake3
 
@@ -57,6 +57,10 @@ class Chunk(NamedTuple):
     kind: int
     length: int
     name: bytes = b""
+
+
+#: Told which pieces are read next, by name.
+PiecesAhead: TypeAlias = Callable[[Sequence[bytes]], None]
 
 
 class ChunkRef(NamedTuple):
@@ -188,11 +192,12 @@ def fold(entries: list[Chunk], keep: Callable[[bytes, bytes], None]) -> bytes:
     return encode(entries)
 
 
-def unfold(data: bytes, piece: Callable[[bytes], bytes]) -> Iterator[Chunk]:
-    """The data and holes of a list in file order; pieces are read by ``piece(name)``, at most ``LEVELS`` deep.
+def unfold(data: bytes, piece: Callable[[bytes], bytes], ahead: PiecesAhead | None = None) -> Iterator[Chunk]:
+    """The data and holes of a list in file order; pieces are read by ``piece(name)``, at most ``LEVELS`` deep. ``ahead`` is told
+    the names of pieces that stand side by side, which are read next.
 
     Raises ``WireError`` when a piece does not cover the length that is claimed for it."""
-    return _unfold(decode(data), piece, 1)
+    return _unfold(decode(data), piece, ahead, 1)
 
 
 def opened(entry: Chunk, piece: Callable[[bytes], bytes], depth: int) -> list[Chunk]:
@@ -207,12 +212,20 @@ def opened(entry: Chunk, piece: Callable[[bytes], bytes], depth: int) -> list[Ch
     return inner
 
 
-def _unfold(entries: list[Chunk], piece: Callable[[bytes], bytes], depth: int) -> Iterator[Chunk]:
+def _unfold(
+    entries: list[Chunk],
+    piece: Callable[[bytes], bytes],
+    ahead: PiecesAhead | None,
+    depth: int,
+) -> Iterator[Chunk]:
+    # A list that has pieces has nothing else, and a piece the like.
+    if ahead is not None and len(entries) > 1 and entries[0].kind == PIECE:
+        ahead([entry.name for entry in entries if entry.kind == PIECE])
     for entry in entries:
         if entry.kind != PIECE:
             yield entry
         else:
-            yield from _unfold(opened(entry, piece, depth), piece, depth + 1)
+            yield from _unfold(opened(entry, piece, depth), piece, ahead, depth + 1)
 
 
 def _piece(run: list[Chunk], keep: Callable[[bytes, bytes], None]) -> Chunk:

@@ -8,7 +8,8 @@
     ├── NotFound            exit 4   no such dataset, peer, object
     ├── ConfigError         exit 78  a file, a key, what is wrong, what to write
     ├── Unreachable         exit 69  agent or peer does not answer
-    ├── TryAgain            exit 75  true for now only: busy, timed out, disk full
+    ├── TryAgain            exit 75  true for now only: busy, timed out
+    │   ├── DiskFull                 there is no room for what was to be written
     │   └── CalledOff                nobody will answer there any more
     ├── NotPermitted        exit 77  privilege or identity
     ├── WireError           exit 1   a peer broke the protocol, or sent what is not believed

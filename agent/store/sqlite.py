@@ -119,13 +119,14 @@ class Insert:
     """An insertion of many rows, a hundred in each statement: apsw gives the interpreter away around every step, and taking it
     back from another thread that is busy costs more than the row (docs/performance.md).
 
-    ``head`` ends before the values, ``values`` are those of one row with a ``?`` for each of its columns."""
+    ``head`` ends before the values, ``values`` are those of one row with a ``?`` for each of its columns; ``tail`` may say what
+    of the rows that were inserted :meth:`added` returns."""
 
     _AT_ONCE = 100
 
-    def __init__(self, head: str, values: str) -> None:
-        self._one = f"{head} {values}"
-        self._many = f"{head} {', '.join([values] * self._AT_ONCE)}"
+    def __init__(self, head: str, values: str, tail: str = "") -> None:
+        self._one = f"{head} {values} {tail}"
+        self._many = f"{head} {', '.join([values] * self._AT_ONCE)} {tail}"
 
     def run(self, connection: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert ``rows``, in their order, in the transaction that is open."""
@@ -135,6 +136,16 @@ class Insert:
             execute(self._many, tuple(chained(rows[at : at + self._AT_ONCE])))
         if whole < len(rows):
             connection.executemany(self._one, rows[whole:])
+
+    def added(self, connection: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """As :meth:`run`; what the tail returns of each row that was not passed over."""
+        whole = len(rows) - len(rows) % self._AT_ONCE
+        found: list[Any] = []
+        for at in range(0, whole, self._AT_ONCE):
+            found += query(connection, self._many, tuple(itertools.chain.from_iterable(rows[at : at + self._AT_ONCE])))
+        for row in rows[whole:]:
+            found += query(connection, self._one, row)
+        return found
 
 
 def failure(error: apsw.Error, operation: str, path: str) -> HikaeError:

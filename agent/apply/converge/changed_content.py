@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from agent.apply.converge.build import build_object
@@ -19,6 +20,7 @@ from agent.apply.run.one_run import Run
 from agent.apply.run.standing_entries import Found
 from agent.apply.writing import file_content
 from agent.apply.writing.in_place import Overwrite, overwrites, write_changes
+from agent.chunking.difference import Difference, Differences
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
 from agent.fs.content import can_reflink, reflink
@@ -48,7 +50,8 @@ def changed_in_place(run: Run, row: ObjectRow, old: ObjectRow, names: EntryNames
     fd, _, name, entry = found
     if max(row.size, old.size) <= run.means.limits.large:
         return _overwritten(run, row, old, names, found)
-    if worth_patching(run, row, old, len(names)) and _patched(run, row, old, fd, name, entry):
+    differences = Differences(old.content, row.content, run.means.read)
+    if worth_patching(run, row, old, len(names), differences) and _patched(run, row, fd, name, entry, old, differences):
         return True
     rewrite(run, row, names, found)
     return False
@@ -95,7 +98,7 @@ def _cloned(
         os.close(made)
 
 
-def worth_patching(run: Run, row: ObjectRow, old: ObjectRow, links: int) -> bool:
+def worth_patching(run: Run, row: ObjectRow, old: ObjectRow, links: int, differences: Iterable[Difference]) -> bool:
     """Whether a file that has ``links`` names is better changed in place: a large one of which little differs, or any with
     several names, which would all have to be made anew."""
     if row.kind != stat.S_IFREG:
@@ -104,19 +107,29 @@ def worth_patching(run: Run, row: ObjectRow, old: ObjectRow, links: int) -> bool
         return True
     if min(row.size, old.size) <= run.means.limits.large:
         return False
-    return file_content.few_bytes_differ(old, row, run.means.read, run.means.patch_of, row.size // _FEW)
+    return file_content.few_bytes_differ(differences, old.size, run.means.patch_of, row.size // _FEW)
 
 
-def _patched(run: Run, row: ObjectRow, old: ObjectRow | None, fd: int, name: bytes, found: Found) -> bool:
-    """Change the file in place; False when it may not be. Half done, it is mended by the next redo."""
+def _patched(
+    run: Run,
+    row: ObjectRow,
+    fd: int,
+    name: bytes,
+    found: Found,
+    old: ObjectRow | None = None,
+    differences: Iterable[Difference] = (),
+) -> bool:
+    """Change the file, which holds ``old`` or nobody knows what, in place; False when it may not be. Half done, it is mended by
+    the next redo."""
     opened = opened_to_patch(run, row, old, fd, name, found)
     if opened < 0:
         return False
+    means = run.means
     try:
         if old is None:
-            run.tally.done_bytes += file_content.mend(opened, row, run.means.read, run.means.look_for_end)
+            run.tally.done_bytes += file_content.mend(opened, row, means.read, means.look_for_end)
         else:
-            run.tally.done_bytes += file_content.patch(opened, old, row, run.means.read, run.means.patch_of)
+            run.tally.done_bytes += file_content.patch(opened, differences, row.size, means.read, means.patch_of)
     finally:
         os.close(opened)
     return True
@@ -173,7 +186,7 @@ def remake(run: Run, row: ObjectRow, fd: int, parent: ObjectId, name: bytes, fou
     True; else by a new file with all its metadata, and False."""
     is_linked = len(run.wanted.view.names_of(row.id, run.wanted.at)) > 1
     in_place = row.kind == stat.S_IFREG and (is_linked or row.size > run.means.limits.large)
-    if in_place and _patched(run, row, None, fd, name, found):
+    if in_place and _patched(run, row, fd, name, found):
         return True
     run.standing.ledger.supersede(row.id, found.handle)
     build_object(run, fd, parent, name, row, replace=True)

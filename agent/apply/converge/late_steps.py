@@ -15,6 +15,7 @@ from agent.apply.run.late_files import LateFile, Writing
 from agent.apply.run.one_run import Making, Run
 from agent.apply.writing import file_content
 from agent.apply.writing.writer import ContentWriter
+from agent.chunking.difference import Differences
 from agent.core.rows import ObjectRow
 
 
@@ -50,10 +51,12 @@ def go_on(run: Run) -> None:
 def _begun(run: Run, row: ObjectRow, holds: ObjectRow, names: EntryNames, found: StandsAt) -> Writing | None:
     """A late file's next version on its way; None where it had to be written at once."""
     fd, _, name, entry = found
-    if worth_patching(run, row, holds, len(names)):
+    differences = Differences(holds.content, row.content, run.means.read)
+    if worth_patching(run, row, holds, len(names), differences):
         opened = opened_to_patch(run, row, holds, fd, name, entry)
         if opened >= 0:
-            steps = file_content.patching(_late_writer(run, opened), holds, row, run.means.read, run.means.patch_of)
+            writer = _late_writer(run, opened)
+            steps = file_content.patching(writer, differences, row.size, run.means.read, run.means.patch_of)
             believed = run.standing.ledger.is_as_noted(row.id, entry.st)
             return Writing(opened, row, steps, False, believed, run.means.limits)
     run.output.step("create")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from agent.apply.ports import ReadChunk, ReadPatch
 from agent.apply.results import ChunkLost
 from agent.apply.writing.read_ahead import read_ahead
 from agent.apply.writing.writer import ContentWriter, write_small
-from agent.chunking.difference import changed_bytes, replaced
+from agent.chunking.difference import Difference, changed_bytes
 from agent.chunking.reader import LARGE
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, Chunk
@@ -21,8 +22,13 @@ _READ_AHEAD = 32 << 20
 _BLOCK = 1 << 20
 _PAGE = 4096
 _NO_BYTES = bytes(_PAGE)
+#: Bytes that a difference which is kept in memory counts as, beside what is laid over.
+_KNOWN = 256
 
 Look = Callable[[], None]
+#: ``(offset in the chunk, bytes)`` to be written over a chunk to make the next version of it.
+Laid: TypeAlias = list[tuple[int, memoryview]]
+_Laid: TypeAlias = tuple[int, Chunk, Chunk | None, Laid]
 
 
 def entries_of(row: ObjectRow, read: ReadChunk) -> Iterator[Chunk]:
@@ -128,35 +134,51 @@ def mend(fd: int, row: ObjectRow, read: ReadChunk, look: Look) -> int:
     return sum(_put(writer, offset, entry, read) for offset, entry in _unequal(fd, row, read, look))
 
 
-def patch(fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch) -> int:
-    """Make a file that equals ``old`` equal to ``new`` by rewriting what differs between the two. Bytes written."""
-    return sum(patching(ContentWriter(fd), old, new, read, patch_of))
+def patch(fd: int, differences: Iterable[Difference], size: int, read: ReadChunk, patch_of: ReadPatch) -> int:
+    """Make a file that stands equal to the wanted content, which has ``size`` bytes, by rewriting what differs from the content
+    that it has. Bytes written."""
+    return sum(patching(ContentWriter(fd), differences, size, read, patch_of))
 
 
 def patching(
-    writer: ContentWriter, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch
+    writer: ContentWriter, differences: Iterable[Difference], size: int, read: ReadChunk, patch_of: ReadPatch
 ) -> Iterator[int]:
     """:func:`patch` in steps: yields bytes written.
 
     A chunk that is stored as a patch of the one that stands in its place is not read: only what is literal is written. Reads what
     it will need before it changes anything, up to a limit: a chunk that is lost leaves the file as it was."""
+    rest = iter(differences)
+    known = _looked_ahead(rest, read, patch_of)
+    writer.end_at(size)
+    for offset, entry, was, laid in known:
+        yield _lay(writer, offset, entry, was, laid, read)
+    for offset, entry, was in rest:
+        yield _lay(writer, offset, entry, was, laid_over(entry, was, patch_of), read)
+
+
+def _looked_ahead(differences: Iterator[Difference], read: ReadChunk, patch_of: ReadPatch) -> list[_Laid]:
+    """The first of the differences, whose chunks can all be read, with what is to be laid over; it is not asked for again."""
+    known: list[_Laid] = []
     ahead = 0
-    for _, entry, was in replaced(old.content, new.content, read):
+    for offset, entry, was in differences:
+        laid = laid_over(entry, was, patch_of)
+        known.append((offset, entry, was, laid))
+        ahead += _KNOWN
+        if entry.kind == DATA:
+            ahead += sum(len(data) for _, data in laid or ((0, read_entry(entry, read)),))
         if ahead >= _READ_AHEAD:
             break
-        if entry.kind == DATA:
-            ahead += sum(len(data) for _, data in laid_over(entry, was, patch_of) or ((0, read_entry(entry, read)),))
-    writer.end_at(new.size)
-    for offset, entry, was in replaced(old.content, new.content, read):
-        yield _lay(writer, offset, entry, was, read, patch_of)
+    return known
 
 
-def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch, few: int) -> bool:
-    """Whether :func:`patch` would write at most ``few`` bytes over what stands there; what is added at the end does not count, as
-    it must be written in any case. Asks for no more patches than it takes to know."""
-    over = changed_bytes(old.content, new.content, old.size, read) - few
-    for offset, entry, was in replaced(old.content, new.content, read):
-        if over <= 0 or offset >= old.size:
+def few_bytes_differ(differences: Iterable[Difference], size: int, patch_of: ReadPatch, few: int) -> bool:
+    """Whether :func:`patch` would write at most ``few`` bytes over the ``size`` bytes that stand there; what is added at the end
+    does not count, as it must be written in any case. Asks for no more patches than it takes to know."""
+    over = changed_bytes(differences, size) - few
+    if over <= 0:
+        return True
+    for offset, entry, was in differences:
+        if over <= 0 or offset >= size:
             break
         laid = laid_over(entry, was, patch_of)
         if laid:
@@ -164,18 +186,15 @@ def few_bytes_differ(old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: 
     return over <= 0
 
 
-def _lay(
-    writer: ContentWriter, offset: int, entry: Chunk, was: Chunk | None, read: ReadChunk, patch_of: ReadPatch
-) -> int:
-    laid = laid_over(entry, was, patch_of)
+def _lay(writer: ContentWriter, offset: int, entry: Chunk, was: Chunk | None, laid: Laid, read: ReadChunk) -> int:
     if not laid and (was is None or entry.kind == HOLE):
         return _put(writer, offset, entry, read)
     pages = laid or differing_pages(writer.fd, offset, entry, read)
     return sum(writer.put(offset + at, data) for at, data in pages)
 
 
-def laid_over(entry: Chunk, was: Chunk | None, patch_of: ReadPatch) -> list[tuple[int, memoryview]]:
-    """``(offset in the chunk, bytes)`` to be written over ``was`` to make ``entry`` of it; empty where the chunk is needed."""
+def laid_over(entry: Chunk, was: Chunk | None, patch_of: ReadPatch) -> Laid:
+    """What is to be written over ``was`` to make ``entry`` of it; empty where the chunk is needed."""
     if was is None or entry.kind != DATA or was.kind != DATA or was.length != entry.length:
         return []
     patch = patch_of(entry.name)

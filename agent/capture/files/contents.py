@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from agent.capture.batch import TreeBatch
@@ -30,6 +30,10 @@ from agent.fs.content import first_hole, read_exact
 from agent.store.pieces import KeptPieces
 
 _NO_PATCHES: Mapping[bytes, Runs] = {}
+
+
+#: Parts of lists that were asked for ahead and not read yet: 16 levels of 12, and those of some reads that were given up.
+_FOUND = 1024
 
 
 class WholeRead(NamedTuple):
@@ -67,9 +71,10 @@ class FileContents:
         reads: FileReads,
         damage: ListDamage | None = None,
     ) -> None:
-        self.tools = ReaderTools(seed, Cutter(), self._piece, reads)
+        self.tools = ReaderTools(seed, Cutter(), self._piece, reads, self._ahead)
         self._batch = batch
         self._pieces = pieces
+        self._found: dict[bytes, bytes] = {}
         self._pages = batch.pages(seed)
         self._damage = damage
 
@@ -140,9 +145,15 @@ class FileContents:
             self._damage.whole(id)
         return True
 
+    def _ahead(self, names: Sequence[bytes]) -> None:
+        """These parts are read next: one question for all. Those of a read that ended before its end are let go here."""
+        if len(self._found) > _FOUND:
+            self._found.clear()
+        self._found.update(self._batch.kept_pieces(names))
+
     def _piece(self, name: bytes) -> bytes:
         """A stored part of a chunk list. Raises ``Damaged`` when it was lost."""
-        stored = self._batch.pieces.get(name) or self._pieces.find(name)
+        stored = self._batch.pieces.get(name) or self._found.pop(name, None) or self._pieces.find(name)
         if stored is None:
             reason = "neither the catalog nor the vault has this part of it"
             raise Damaged("read a chunk list", name.hex(), reason, "move the catalog away")

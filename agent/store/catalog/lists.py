@@ -11,11 +11,11 @@ import apsw
 
 from agent.core.chunks import PIECE, names_in
 from agent.core.rows import decode_object, is_object
-from agent.store.sqlite import query
+from agent.store.sqlite import Insert, query
 
 #: No object with a shorter row has a list with parts: so most are passed over unread.
 _SHORTEST = 120
-_NEW = "insert or ignore into piece values (?, ?, 0)"
+_NEW = Insert("insert or ignore into piece values", "(?, ?, 0)", "returning data")
 _NAMED = "update piece set named = named + 1 where name = ?"
 _UNNAMED = "update piece set named = named - 1 where name = ? returning named, data"
 _UNUSED = "select name, data from piece where named = 0 limit ?"
@@ -27,10 +27,8 @@ Piece = tuple[bytes, bytes]
 def keep(connection: apsw.Connection, pieces: Iterable[Piece], rows: Sequence[bytes]) -> None:
     """These parts, as far as they are new, and these rows that name some are in the catalog from now on."""
     named: list[bytes] = []
-    for piece in pieces:
-        query(connection, _NEW, piece)
-        if connection.changes():
-            named += _parts_of(piece[1])
+    for (data,) in _NEW.added(connection, list(pieces)):
+        named += _parts_of(data)
     named += _parts_in(rows)
     if named:
         connection.executemany(_NAMED, [(name,) for name in named])

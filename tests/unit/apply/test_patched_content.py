@@ -11,6 +11,7 @@ import pytest
 
 from agent.apply.results import ChunkLost
 from agent.apply.writing import file_content
+from agent.chunking.difference import Differences
 from agent.core import chunks
 from agent.core.chunks import DATA, Chunk, name_of
 from agent.core.ids import ObjectId
@@ -51,12 +52,23 @@ def changed(raw: bytes, page: int) -> bytes:
     return raw[: page * PAGE] + bytes(PAGE) + raw[(page + 1) * PAGE :]
 
 
+def differing(old: list[bytes], new: list[bytes], store: Store) -> Differences:
+    """What differs between two files."""
+    return Differences(row(old).content, row(new).content, store.read)
+
+
+def few_differ(new: list[bytes], store: Store, few: int) -> bool:
+    """Whether that little differs from the file that stands."""
+    size = sum(map(len, OLD))
+    return file_content.few_bytes_differ(differing(OLD, new, store), size, store.patches.get, few)
+
+
 def applied(path: Path, old: list[bytes], new: list[bytes], store: Store) -> int:
     """Change the file in place; bytes written. It must be as wanted then."""
     path.write_bytes(b"".join(old))
     fd = os.open(path, os.O_RDWR)
     try:
-        written = file_content.patch(fd, row(old), row(new), store.read, store.patches.get)
+        written = file_content.patch(fd, differing(old, new, store), sum(map(len, new)), store.read, store.patches.get)
     finally:
         os.close(fd)
     assert b"".join(new) == path.read_bytes()
@@ -103,17 +115,17 @@ def test_few_bytes_differ_where_patches_say_so() -> None:
     """All chunks changed: whole ones count whole, patches by what is literal; no more are asked for than is needed."""
     new = [changed(raw, 3) for raw in OLD]
     store = Store()
-    assert not file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * SIZE - 1)
-    assert file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * SIZE)
+    assert not few_differ(new, store, 3 * SIZE - 1)
+    assert few_differ(new, store, 3 * SIZE)
     for was, raw in zip(OLD, new, strict=True):
         store.patched(raw, between(raw, name_of(was), was))
-    assert not file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE - 1)
-    assert file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 3 * PAGE)
+    assert not few_differ(new, store, 3 * PAGE - 1)
+    assert few_differ(new, store, 3 * PAGE)
 
 
 def test_what_is_added_at_the_end_is_nothing_that_differs(tmpfs_dir: Path) -> None:
     """A file that grew to ten times its size is not written anew."""
     added = [bytes([n]) * SIZE for n in range(100, 127)]
     new, store = [*OLD, *added], Store(*added)
-    assert file_content.few_bytes_differ(row(OLD), row(new), store.read, store.patches.get, 0)
+    assert few_differ(new, store, 0)
     assert 27 * SIZE == applied(tmpfs_dir / "file", OLD, new, store)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.chunking.difference import changed, changed_bytes, replaced
+from agent.chunking.difference import Differences, changed_bytes, replaced
 from agent.core import chunks
 from agent.core.chunks import DATA, HOLE, PIECE, Chunk
 from agent.core.errors import WireError
@@ -34,6 +35,11 @@ class Lists:
     def __call__(self, name: bytes) -> bytes:
         self.read.append(name)
         return self._pieces[name]
+
+
+def changed(old: bytes, new: bytes, lists: Callable[[bytes], bytes]) -> Iterator[tuple[int, Chunk]]:
+    """What differs, without what was there."""
+    return ((offset, entry) for offset, entry, _ in replaced(old, new, lists))
 
 
 def _bytes(entries: list[Chunk]) -> bytearray:
@@ -71,14 +77,28 @@ def test_nothing_changes_between_equal_lists(entries: list[Chunk]) -> None:
     assert [] == lists.read
 
 
+@pytest.mark.parametrize("count", [3, 16_383, 16_384, 20_000])
+def test_what_differs_is_gone_over_again(count: int) -> None:
+    """However much it is; where it fits into memory no list is read twice."""
+    lists = Lists()
+    old, new = (lists.fold([Chunk(DATA, 10, (which + n).to_bytes(32)) for n in range(count)]) for which in (0, 10**6))
+    differences = Differences(old, new, lists)
+    expected = list(replaced(old, new, lists))
+    lists.read.clear()
+    assert expected == list(differences)
+    once = len(lists.read)
+    assert expected == list(differences)
+    assert (once if count < 16_384 else 2 * once) == len(lists.read)
+
+
 def test_only_the_chunk_that_differs_is_rewritten() -> None:
     """A change in the middle that keeps lengths touches one chunk."""
     lists = Lists()
     a, b, c, x = (Chunk(DATA, 10, bytes([n]) * 32) for n in range(1, 5))
     old, new, other = (lists.fold(entries) for entries in ([a, b, c], [a, x, c], [a, b, x]))
     assert [(10, x)] == list(changed(old, new, lists))
-    assert 10 == changed_bytes(old, new, 30, lists)
-    assert 5 == changed_bytes(old, other, 25, lists)
+    assert 10 == changed_bytes(replaced(old, new, lists), 30)
+    assert 5 == changed_bytes(replaced(old, other, lists), 25)
 
 
 def test_of_a_list_that_grew_only_its_end_is_read() -> None:

@@ -13,6 +13,7 @@ import pytest
 from agent.apply.ports import ReadChunk, no_patch
 from agent.apply.results import ChunkLost
 from agent.apply.writing import file_content
+from agent.chunking.difference import Differences
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow
 from fakes.apply_fakes import PAGE, Bytes, Tree
@@ -64,6 +65,11 @@ def test_new_content_is_as_wanted(fd: int, runs: tuple[bytes | int, ...]) -> Non
     assert b"".join(bytes(run) if isinstance(run, int) else run for run in runs) == os.pread(fd, 1 << 20, 0)
 
 
+def _patch(fd: int, old: ObjectRow, new: ObjectRow, store: Bytes) -> int:
+    differences = Differences(old.content, new.content, store.read)
+    return file_content.patch(fd, differences, new.size, store.read, no_patch)
+
+
 def test_any_content_becomes_any_other(tmpfs_dir: Path, rng: random.Random) -> None:
     """Mending believes nothing, patching believes the old row; both end in the wanted bytes and holes."""
     store = Bytes()
@@ -75,7 +81,7 @@ def test_any_content_becomes_any_other(tmpfs_dir: Path, rng: random.Random) -> N
             if way == "mend":
                 file_content.mend(fd, new, store.read, unended)
             else:
-                file_content.patch(fd, old, new, store.read, no_patch)
+                _patch(fd, old, new, store)
             assert "" == _difference(fd, new, store.read, unended)
             os.close(fd)
 
@@ -99,7 +105,7 @@ def test_patching_reads_only_what_differs(fd: int) -> None:
     old, new = _row(store, b"a" * PAGE, b"b" * PAGE), _row(store, b"a" * PAGE, b"c" * PAGE)
     file_content.write_new(fd, old, store.read)
     store.reads = 0
-    assert PAGE == file_content.patch(fd, old, new, store.read, no_patch)
+    assert PAGE == _patch(fd, old, new, store)
     assert 2 == store.reads
 
 
@@ -119,7 +125,7 @@ def test_a_lost_chunk_leaves_a_file_as_it_was_when_patched(fd: int) -> None:
     file_content.write_new(fd, old, store.read)
     del store.stored[store.keep(b"y" * PAGE)]
     with pytest.raises(Exception, match="not there"):
-        file_content.patch(fd, old, new, store.read, no_patch)
+        _patch(fd, old, new, store)
     assert "" == _difference(fd, old, store.read, unended)
 
 
