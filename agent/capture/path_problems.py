@@ -133,7 +133,7 @@ class PathProblems:
         )
 
     def _left(self, path: bytes) -> str:
-        return "the standby keeps its last version" if self._known(path) else "the standby has nothing of it"
+        return "a standby keeps the last version that came to it" if self._known(path) else "no standby has any of it"
 
     def socket(self, path: bytes) -> None:
         """A socket is skipped: it means nothing on another machine."""

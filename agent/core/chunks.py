@@ -218,8 +218,8 @@ def _unfold(
     ahead: PiecesAhead | None,
     depth: int,
 ) -> Iterator[Chunk]:
-    # A list that has pieces has nothing else, and a piece the like.
-    if ahead is not None and len(entries) > 1 and entries[0].kind == PIECE:
+    # A list that has pieces has nothing else, and a piece the like; one that is longer than any of ours is read piece by piece.
+    if ahead is not None and 1 < len(entries) <= PIECE_LIMIT and entries[0].kind == PIECE:
         ahead([entry.name for entry in entries if entry.kind == PIECE])
     for entry in entries:
         if entry.kind != PIECE:

@@ -6,6 +6,7 @@ for a higher epoch is a durable file, so a crash between its steps does no harm.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import structlog
 
 from agent.apply.standby.taken import root_kept
 from agent.capture.root import expect_root
-from agent.core.errors import Damaged, Refused, TryAgain
+from agent.core.errors import Damaged, DiskFull, Refused, StoreFailed
 from agent.core.ids import NOTHING, Epoch, commit_number, epoch_of
 from agent.fs.durable import sync_dir, write_durably
 from agent.roles import rewound
@@ -190,7 +191,7 @@ def keep_confirmed(home: Path) -> bool:
 
 def keep_met(home: Path, met: Epoch) -> None:
     """A standby has met the reign ``met`` of its primary, who is so from now on, whatever a configuration says later. Raises
-    ``TryAgain`` (disk full), ``Damaged``."""
+    ``DiskFull``, ``StoreFailed``, ``Damaged``."""
     role = home / ROLE
     try:
         record = read_record(role)
@@ -198,7 +199,8 @@ def keep_met(home: Path, met: Epoch) -> None:
             write_record(role, RoleRecord(Role.STANDBY, met, named=record.named if record is not None else ""))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise TryAgain("keep the role record", str(role), reason, "free space in the state directory") from error
+        kind = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreFailed
+        raise kind("keep the role record", str(role), reason, "free space in the state directory") from error
 
 
 def reign_of(

@@ -59,8 +59,11 @@ def _about(value: int | None) -> int | None:
 def _state_for(facts: DatasetFacts, peer: str) -> State:
     """This node's own state, and of ``peer`` that it does not keep pace, or lacks what it was away for: it cannot know that by
     itself."""
+    own = own_state(facts)
     lags = [State(one.mode) for one in facts.peers if one.name == peer and one.mode in (State.BEHIND, State.CATCHUP)]
-    return min([own_state(facts), *lags], key=rank)
+    if lags and own is State.FIRST_SYNC and _sync(facts, peer) is None:
+        return lags[0]  # the first sync is another's
+    return min([own, *lags], key=rank)
 
 
 def _hold(hold: Hold | None) -> Hold | None:

@@ -97,7 +97,7 @@ def test_what_cannot_be_read_is_a_named_problem_that_clears(theirs: Theirs) -> N
     for problem in problems.values():
         assert ("unreadable", "warning") == (problem["code"], problem["severity"])
         assert "ermission denied" in problem["message"]
-        assert "the standby has nothing of it" in problem["message"]
+        assert "no standby has any of it" in problem["message"]
         assert problem["remedy"]
     assert 1 == both.alpha.run("check").returncode
     theirs.user.does(f"cd {both.source}; chmod 600 file; chmod 700 dir")

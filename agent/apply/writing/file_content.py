@@ -22,8 +22,8 @@ _READ_AHEAD = 32 << 20
 _BLOCK = 1 << 20
 _PAGE = 4096
 _NO_BYTES = bytes(_PAGE)
-#: Bytes that a difference which is kept in memory counts as, beside what is laid over.
-_KNOWN = 256
+#: Bytes that a difference which is kept in memory counts as, and each stretch that is laid over, beside its own.
+_KNOWN, _STRETCH = 256, 320
 
 Look = Callable[[], None]
 #: ``(offset in the chunk, bytes)`` to be written over a chunk to make the next version of it.
@@ -163,9 +163,9 @@ def _looked_ahead(differences: Iterator[Difference], read: ReadChunk, patch_of: 
     for offset, entry, was in differences:
         laid = laid_over(entry, was, patch_of)
         known.append((offset, entry, was, laid))
-        ahead += _KNOWN
-        if entry.kind == DATA:
-            ahead += sum(len(data) for _, data in laid or ((0, read_entry(entry, read)),))
+        ahead += _KNOWN + sum(_STRETCH + len(data) for _, data in laid)
+        if entry.kind == DATA and not laid:
+            ahead += len(read_entry(entry, read))
         if ahead >= _READ_AHEAD:
             break
     return known

@@ -16,6 +16,9 @@ from agent.chunking.difference import replaced
 from agent.core.chunks import HOLE
 from agent.core.rows import ObjectRow
 
+#: Stretches of one file, at most: some 10 MiB beside their bytes.
+_STRETCHES = 32_768
+
 
 @dataclass(frozen=True, slots=True)
 class Overwrite:
@@ -30,14 +33,14 @@ def overwrites(
     fd: int, old: ObjectRow, new: ObjectRow, read: ReadChunk, patch_of: ReadPatch, few: int
 ) -> list[Overwrite] | None:
     """What makes the open file, which holds ``old``, equal ``new``; None when that is over ``few`` bytes, not counting what is
-    written behind the old end: that must be written in any case. Holds all of it in memory: for files of bounded size.
-    ``ChunkLost``, OSError."""
+    written behind the old end: that must be written in any case; None also for very many stretches. Holds all of it in memory:
+    for files of bounded size. ``ChunkLost``, OSError."""
     found: list[Overwrite] = []
     within = 0
     for one in _differing(fd, old, new, read, patch_of):
         found.append(one)
         within += min(len(one.data), max(0, old.size - one.offset))
-        if within > few:
+        if within > few or len(found) > _STRETCHES:
             return None
     return found
 

@@ -79,7 +79,7 @@ UNREADABLE = ProblemCode(
     "unreadable",
     Where.PRIMARY,
     (Severity.WARNING,),
-    "A path cannot be read. The standby keeps its last version, or has nothing of it, as the message says.",
+    "A path cannot be read. A standby keeps the last version that came to it, or has nothing of it, as the message says.",
     "let the agent's user read it, or exclude it",
 )
 UNFIT = ProblemCode(

@@ -138,8 +138,8 @@ class StandbyCall(Receiver):
     def open(self) -> Answers:
         """See ``Receiver``."""
         self._standby.began(self)
-        answers = super().open()
         with told_to(self._standby):
+            answers = super().open()
             self._standby.met(self._hello, answers)
         return meeting.introduced(answers, self._standby.dataset)
 

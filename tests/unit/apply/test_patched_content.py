@@ -11,6 +11,7 @@ import pytest
 
 from agent.apply.results import ChunkLost
 from agent.apply.writing import file_content
+from agent.apply.writing.writer import ContentWriter
 from agent.chunking.difference import Differences
 from agent.core import chunks
 from agent.core.chunks import DATA, Chunk, name_of
@@ -109,6 +110,33 @@ def test_a_lost_chunk_leaves_the_file_as_it_was(tmpfs_dir: Path) -> None:
     with pytest.raises(ChunkLost):
         applied(tmpfs_dir / "file", OLD, new, store)
     assert b"".join(OLD) == (tmpfs_dir / "file").read_bytes()
+
+
+def test_what_is_kept_of_patches_is_bounded_by_their_stretches(tmpfs_dir: Path) -> None:
+    """Thousands of stretches of a byte each take far more memory than their bytes: few are kept ahead of the writing."""
+    asked: list[bytes] = []
+    raws = [bytes([n]) * PAGE for n in range(80)]
+    new = [bytes(n if at % 2 else n + 100 for at in range(PAGE)) for n in range(80)]
+    store = Store()
+    for was, raw in zip(raws, new, strict=True):
+        runs = [run for at in range(0, PAGE, 2) for run in (PatchRange(b"", 0, 1), PatchRange(name_of(was), at + 1, 1))]
+        store.patched(raw, tuple(runs))
+
+    def patch_of(name: bytes) -> Patch | None:
+        asked.append(name)
+        return store.patches.get(name)
+
+    path = tmpfs_dir / "file"
+    path.write_bytes(b"".join(raws))
+    fd = os.open(path, os.O_RDWR)
+    try:
+        steps = file_content.patching(ContentWriter(fd), differing(raws, new, store), 80 * PAGE, store.read, patch_of)
+        next(steps)
+        assert len(asked) == (32 << 20) // (2048 * 321 + 256) + 1
+        assert 80 * 2048 == 2048 + sum(steps)
+    finally:
+        os.close(fd)
+    assert b"".join(new) == path.read_bytes()
 
 
 def test_few_bytes_differ_where_patches_say_so() -> None:

@@ -23,7 +23,7 @@ def test_what_the_standby_has_of_an_unreadable_file_is_said() -> None:
         problems.unreadable(path, PermissionError(errno.EACCES, "Permission denied"))
         problems.unreadable(path, Unfit("its attributes are too large"))
     said = {(problem.path, problem.code): problem.message.partition("; ")[2] for problem in board.listed()[0]}
-    kept, nothing = "the standby keeps its last version", "the standby has nothing of it"
+    kept, nothing = "a standby keeps the last version that came to it", "no standby has any of it"
     assert {
         (b"known", UNREADABLE): kept,
         (b"known", UNFIT): kept,

@@ -98,3 +98,16 @@ def test_names_are_listed_in_order() -> None:
     assert [(DATA, b"a" * 32)] == chunks.names_in(one)
     many = chunks.encode([Chunk(HOLE, 5), Chunk(DATA, 5, b"a" * 32), Chunk(PIECE, 5, b"b" * 32)])
     assert [(DATA, b"a" * 32), (PIECE, b"b" * 32)] == chunks.names_in(many)
+
+
+def test_of_a_list_that_is_longer_than_any_of_ours_nothing_is_asked_together() -> None:
+    """A peer may name tens of thousands of parts in one row: it is read part by part."""
+    kept: dict[bytes, bytes] = {}
+    part = chunks.encode([Chunk(DATA, 1, b"a" * 32)])
+    name = chunks.name_of_list(part)
+    kept[name] = part
+    told: list[int] = []
+    for count in (2, chunks.PIECE_LIMIT, chunks.PIECE_LIMIT + 1, 33_000):
+        listed = chunks.encode([Chunk(PIECE, 1, name)] * count)
+        assert count == len(list(chunks.unfold(listed, kept.__getitem__, lambda names: told.append(len(names)))))
+    assert [2, chunks.PIECE_LIMIT] == told

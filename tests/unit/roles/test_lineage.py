@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from agent.core.commit import Changes, Commit
-from agent.core.errors import Damaged, Refused, TryAgain
+from agent.core.errors import Damaged, DiskFull, Refused, StoreFailed
 from agent.core.ids import NOTHING, ROOT, CommitNumber, Epoch, ObjectId, commit_number
 from agent.core.rows import encode_name
 from agent.roles import lineage, rewound
@@ -268,12 +270,15 @@ def test_a_reign_with_the_id_of_another_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_standby_keeps_the_reign_that_it_met(tmp_path: Path) -> None:
-    """Durably, the first and each higher one of the same primary; on a full disk it is tried again."""
+    """Durably, the first and each higher one of the same primary; a full disk is told as one, and tried again."""
     lineage.keep_met(tmp_path, ALPHA1)
     lineage.keep_met(tmp_path, BETA2)
     assert RoleRecord(Role.STANDBY, ALPHA1) == read_record(tmp_path / ROLE)
-    with pytest.raises(TryAgain, match="role record"):
+    with pytest.raises(StoreFailed, match="role record"):
         lineage.keep_met(tmp_path / "gone", ALPHA1)
+    full = OSError(errno.EDQUOT, "Disk quota exceeded")
+    with mock.patch.object(lineage, "write_record", side_effect=full), pytest.raises(DiskFull, match="role record"):
+        lineage.keep_met(tmp_path, Epoch(9, ALPHA1.owner, b"9" * 16))
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,13 @@ def test_a_standby_that_does_not_keep_pace_says_so(mode: Literal["behind", "catc
     ]
 
 
+def test_a_standby_that_lacks_much_says_so_beside_another_first_sync() -> None:
+    """The first sync is that of the third node, and no state of this one."""
+    first = a_peer(name="gamma", mode="streaming", first_sync=SyncFacts(FIRST_SYNC, 1, 2))
+    facts = a_dataset(peers=(a_peer(mode="catchup"), first), sync=SyncFacts(FIRST_SYNC, 1, 2))
+    assert ["catchup", "first-sync"] == [standing_of(facts, name).state for name in ("beta", "gamma")]
+
+
 def test_an_error_is_worse_than_a_pause_that_was_asked_for() -> None:
     """Whatever their states are called."""
     trouble = a_dataset("web", problems=(a_problem(severity=Severity.ERROR),))
