@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pwd
 from collections.abc import Callable
 
 from agent.capture.refused import SHUT_ERRNOS
@@ -129,7 +131,7 @@ class PathProblems:
             Severity.WARNING,
             path,
             f"it cannot be read ({reason}); {self._left(path)}",
-            "let the agent's user read it, or exclude it",
+            _way_out(error.errno),
         )
 
     def _left(self, path: bytes) -> str:
@@ -189,3 +191,17 @@ class PathProblems:
     def _has_room(self, path: bytes) -> bool:
         size = len(path)
         return size < _LONGEST and len(self._standing) < _KEPT and self._bytes + 2 * size <= _KEPT_BYTES
+
+
+def _way_out(number: int | None) -> str:
+    """Of a path that cannot be read."""
+    if number not in (errno.EACCES, errno.EPERM):
+        return "see the kernel log for its disk, or put it back from elsewhere; or exclude it: then no standby has it"
+    return f"let {_own_user()}, as whom the agent runs, read it, and nobody else; or exclude it: then no standby has it"
+
+
+def _own_user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid {os.geteuid()}"

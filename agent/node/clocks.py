@@ -14,8 +14,9 @@ from agent.status.figures import span_text
 #: After a step of our own clock a peer that is connected is compared with again within this, in seconds; nothing is said before.
 COMPARED_WITHIN = 15.0
 _REMEDY = (
-    "compare date on both nodes with a watch that is right, and set the clock that is wrong: timedatectl set-ntp true, or "
-    "timedatectl set-time; hikae goes on meanwhile (moments of the past, as in --at, are named in the primary's time)"
+    "on the node whose clock is wrong: timedatectl set-ntp true, or timedatectl set-time TIME (date on both nodes, beside a "
+    "watch that is right, tells which one it is); hikae goes on meanwhile, with moments in the primary's time: those of "
+    "RECEIVED, APPLIED and --at"
 )
 
 

@@ -201,13 +201,14 @@ def back_to_before(hold: Json, dataset: str) -> str:
 
 def hold_text(status: Json, hold: Json, dataset: str, primary: str = "") -> str:
     """Why it is held and what leads on; of another node's hold also where to type that. ``primary``: where a tree goes back."""
-    where = f"on {primary}: " if primary and primary != hold["node"] else ""
-    remedy = hold["remedy"] or f"hikae accept {dataset}, if that is meant"
+    here = hold["node"] == status["node"]
+    sentence = hold["sentence"] if here else f"{hold['node']} is held: {hold['sentence']}"
+    on = "" if here else f"on {hold['node']}: "
     if hold["code"] in LOST:
-        remedy += f"; if it is not: {where}{back_to_before(hold, dataset)}"
-    if hold["node"] == status["node"]:
-        return f"{hold['sentence']}: {remedy}"
-    return f"{hold['node']} is held: {hold['sentence']}; on {hold['node']}: {remedy}"
+        back = f"on {primary}: " if primary and primary != status["node"] else ""
+        return f"{sentence}; if it was not meant: {back}{back_to_before(hold, dataset)}; if it was: {on}hikae accept {dataset}"
+    remedy = hold["remedy"] or f"hikae accept {dataset}, if that is meant"
+    return f"{sentence}: {remedy}" if here else f"{sentence}; {on}{remedy}"
 
 
 #: What stands still in a pause, by what somebody paused.

@@ -93,8 +93,8 @@ class StandbyRoot(TakenStandby[DirectoryOutput]):
                 STANDBY_GONE,
                 self.path,
                 f"the standby's directory {self.path} is gone",
-                f"mount its filesystem again; or, if it was deleted: hikae resync {self._place.dataset} --standby (fills it from "
-                "the vault)",
+                "where its filesystem is not mounted (findmnt), mount it; only where it was deleted: "
+                f"hikae resync {self._place.dataset} --standby (fills it from the vault)",
             )
         try:
             os.mkdir(self.path, 0o700)

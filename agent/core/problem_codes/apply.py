@@ -44,7 +44,8 @@ STANDBY_GONE = ProblemCode(
     Where.STANDBY,
     (Severity.ERROR,),
     "The standby's directory is gone.",
-    "mount its filesystem again; or, if it was deleted: `hikae resync DATASET --standby` (fills it from the vault there)",
+    "where its filesystem is not mounted (findmnt), mount it; only where it was deleted: `hikae resync DATASET --standby` "
+    "(fills it from the vault there)",
 )
 STANDBY_REPLACED = ProblemCode(
     "standby-replaced",

@@ -51,7 +51,8 @@ CLOCK = ProblemCode(
     Where.NODE,
     (Severity.WARNING,),
     "The clock of this node and that of a peer are far apart, or this node's was set by much. Commits carry the primary's time.",
-    "`timedatectl` on both nodes, beside a watch that is right; set the clock that is wrong, hikae goes on meanwhile",
+    "on the node whose clock is wrong (`date` on both, beside a watch that is right): `timedatectl set-ntp true`; hikae goes on "
+    "meanwhile",
 )
 DISK_FILLING = ProblemCode(
     "disk-filling",

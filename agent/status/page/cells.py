@@ -27,6 +27,8 @@ _NOW = timedelta(seconds=3)
 _GONE = "gone !"
 #: What a standby received may wait here for an operator.
 _APPLY_STANDS = (State.HELD, State.PAUSED)
+#: The primary says that it has what is newer.
+_LACKS = (State.BEHIND, State.CATCHUP)
 
 
 def rows_of(status: Json, dataset: Json) -> list[tuple[str, ...]]:
@@ -95,6 +97,8 @@ def _here(status: Json, dataset: Json) -> tuple[str, str]:
     received = exact_clock(newest["time"], status["clock"])
     if _is_gone(dataset["hold"]):
         return received, _GONE
+    if State(dataset["state"]) in _LACKS:
+        received = f"{received} !"
     if same:
         return received, received
     made = (applied or {}).get("time")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.core.hold import LOST
+from agent.core.hold import LOST, REPLACED
 from agent.core.problem_codes import UNCONFIRMED
+from agent.core.standing import FIRST_SYNC
 from agent.status.figures import clock_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
@@ -102,7 +103,8 @@ def _held(status: Json, dataset: Json, hold: Json) -> list[Notice]:
             Notice("", f"hikae accept {name}", hold["node"], "If it was"),
         ]
     remedy = hold["remedy"] or f"hikae accept {name}, if that is meant"
-    return [Notice(sentence, remedy, _elsewhere(status, hold["node"]))]
+    kept = "; changes are received and kept meanwhile" if hold["code"] in REPLACED else ""
+    return [Notice(f"{sentence}{kept}", remedy, _elsewhere(status, hold["node"]))]
 
 
 def _missing(dataset: Json) -> list[Json]:
@@ -167,7 +169,7 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
     made = []
     if dataset["sync"] is not None and dataset["state"] not in (*_SENDS_NOTHING, State.UNCONFIRMED):
         phase = dataset["sync"]["phase"]
-        made.append(Notice(f"{_PHASES.get(phase, phase)}: {sync_text(dataset['sync'])}"))
+        made.append(Notice(f"{_PHASES.get(phase, phase)}: {sync_text(dataset['sync'])}{_not_whole(dataset)}"))
     behind = [peer for peer in dataset["peers"] if peer["mode"] in ("catchup", "behind") and peer["connected"]]
     made += [Notice(peer_behind(peer)) for peer in behind if dataset["sync"] is None]
     made += [Notice(f"{peer['name']}: {_REDO}") for peer in said_now(dataset) if peer["state"] == State.REDO]
@@ -178,6 +180,15 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
     pace = pace_text(status, dataset)
     faster = _faster(behind) if dataset["sync"] is None else ""
     return [*made, Notice(pace, faster)] if pace else made
+
+
+def _not_whole(dataset: Json) -> str:
+    """Who cannot take over before the first sync is through."""
+    if dataset["sync"]["phase"] != FIRST_SYNC:
+        return ""
+    filled = [peer["name"] for peer in dataset["peers"] if peer["first_sync"]]
+    who = "this standby" if dataset["role"] == Role.STANDBY else " and ".join(filled)
+    return f"; {who} cannot take over before that" if who else ""
 
 
 def _faster(behind: list[Json]) -> str:

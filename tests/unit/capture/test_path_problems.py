@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+import pytest
+
 from agent.capture.path_problems import PathProblems
 from agent.core.clock import ManualClock
 from agent.core.problem import ProblemBoard
@@ -30,6 +32,14 @@ def test_what_the_standby_has_of_an_unreadable_file_is_said() -> None:
         (b"new", UNREADABLE): nothing,
         (b"new", UNFIT): nothing,
     } == said
+
+
+@pytest.mark.parametrize(("number", "word"), [(errno.EACCES, "as whom the agent runs"), (errno.EIO, "kernel log")])
+def test_the_way_out_is_that_of_the_error(number: int, word: str) -> None:
+    """A disk that fails is no matter of permissions; who is to be let read it is named."""
+    problems, board = _problems()
+    problems.unreadable(b"new", OSError(number, "no"))
+    assert word in board.listed()[0][0].remedy
 
 
 def test_a_path_that_is_too_long_is_only_counted() -> None:

@@ -64,7 +64,7 @@ def test_what_is_held_is_told_with_what_leads_on() -> None:
     here, there = a_dataset(hold=hold), a_dataset(peers=(a_peer(told=told),))
     back = "hikae rollback web --at TIME"
     assert [
-        f"9 of 10 entries deleted: hikae accept web if it is meant; if it is not: {back}",
-        f"beta is held: 9 of 10 entries deleted; on beta: hikae accept web if it is meant; if it is not: on alpha: {back}",
+        f"9 of 10 entries deleted; if it was not meant: {back}; if it was: hikae accept web",
+        f"beta is held: 9 of 10 entries deleted; if it was not meant: {back}; if it was: on beta: hikae accept web",
         None,
     ] == [held_text(status_json(a_node(a_dataset("db"), one)), "web") for one in (here, there, a_dataset())]

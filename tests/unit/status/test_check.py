@@ -41,7 +41,7 @@ AWAY_AT_ALL = a_problem("disconnected", message="beta: nothing listens", severit
         (
             a_node(a_dataset(hold=Hold("held", "gone"))),
             2,
-            "HIKAE CRITICAL - web held (gone: hikae accept web, if that is meant; if it is not: hikae rollback web --at TIME) |",
+            "HIKAE CRITICAL - web held (gone; if it was not meant: hikae rollback web --at TIME; if it was: hikae accept web) |",
         ),
         (a_node(a_dataset(peers=(a_peer(connected=False),))), 2, "HIKAE CRITICAL - web disconnected ("),
         (

@@ -68,7 +68,10 @@ def below(**more: Any) -> list[str]:
                 "peers": (a_peer(first_sync=SyncFacts(FIRST_SYNC)),),
                 "sync": SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 0, 9, 60.0),
             },
-            ["  first sync: 25 %, 1.0 GiB of 4.0 GiB, 9 entries, about 1 min 0 s left."],
+            [
+                "  first sync: 25 %, 1.0 GiB of 4.0 GiB, 9 entries, about 1 min 0 s left; beta",
+                "  cannot take over before that.",
+            ],
         ),
         (
             {
