@@ -171,7 +171,9 @@ class Member:
     def _not_open(self) -> HikaeError:
         if self._gone:
             return NotFound("use the dataset", self.dataset.name, "it is no longer configured", "see hikae config show")
-        return TryAgain("use the dataset", self.dataset.name, "it is not running now", "see hikae status for why")
+        why = self._tended.why
+        reason = f"it is not running now ({why.sentence})" if why is not None else "it is not running now"
+        return TryAgain("use the dataset", self.dataset.name, reason, "see hikae status for why")
 
     def configure(self, dataset: Dataset, read: Dataset) -> bool:
         """Go on with these values; ``read``: what the files say. While it does not rest they differ in nothing but

@@ -60,6 +60,8 @@ class Tended(Generic[Opened]):
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._due = 0.0
         self._tried = threading.Event()
+        #: What ended it, or kept it from being opened, last; None while it is open.
+        self.why: HikaeError | None = None
 
     @property
     def side(self) -> Opened | None:
@@ -117,14 +119,17 @@ class Tended(Generic[Opened]):
         else:
             self._backoff.succeeded()
             self._board.clear(NOT_RUNNING)
+            self.why = None
         finally:
             self._tried.set()
 
     def _gave_up(self, error: HikaeError) -> None:
+        self.why = error
         self.close()
         self._later(error)
 
     def _later(self, error: HikaeError) -> None:
+        self.why = error
         self._ended(error)
         _log.error("the dataset is not running", dataset=self._name, reason=str(error))
         remedy = error.remedy or "it is tried again by itself"

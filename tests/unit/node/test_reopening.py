@@ -71,9 +71,12 @@ def test_a_failure_from_any_thread_opens_it_again() -> None:
     bench.tended.tick()
     assert (True, None) == (bench.opened[0].closed, bench.tended.side)
     assert "the disk is full" in bench.message()
+    why = bench.tended.why
+    assert why is not None
+    assert "the disk is full" == why.reason
     bench.clock.advance(1.1)
     bench.tended.tick()
-    assert (bench.opened[1], "") == (bench.tended.side, bench.message())
+    assert (bench.opened[1], "", None) == (bench.tended.side, bench.message(), bench.tended.why)
 
 
 def test_whoever_looks_after_damage_is_told_before_it_is_opened_again() -> None:
