@@ -137,10 +137,12 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "stress-ext4": Part(
             "stress-ng's filesystem stressors, half an hour on ext4",
             ("tests/soak/test_stress.py", "-k", "ext4"),
+            timed=True,
         ),
         "stress-xfs": Part(
             "stress-ng's filesystem stressors, half an hour on xfs",
             ("tests/soak/test_stress.py", "-k", "xfs"),
+            timed=True,
         ),
         "slow-links": Part(
             "state, lag, what is left and forecast against the truth at 1, 10 and 100 Mbit/s",
