@@ -6,6 +6,7 @@ import errno
 import os
 import pwd
 from collections.abc import Callable
+from functools import cache
 
 from agent.capture.refused import SHUT_ERRNOS
 from agent.core.clock import Clock
@@ -194,12 +195,15 @@ class PathProblems:
 
 
 def _way_out(number: int | None) -> str:
-    """Of a path that cannot be read."""
+    """Of a path that cannot be read. ``number``: None where it only never stood still."""
+    if number is None:
+        return "none needed: it is looked at again with its next change, and at each reconcile"
     if number not in (errno.EACCES, errno.EPERM):
         return "see the kernel log for its disk, or put it back from elsewhere; or exclude it: then no standby has it"
     return f"let {_own_user()}, as whom the agent runs, read it, and nobody else; or exclude it: then no standby has it"
 
 
+@cache
 def _own_user() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name

@@ -34,11 +34,14 @@ def test_what_the_standby_has_of_an_unreadable_file_is_said() -> None:
     } == said
 
 
-@pytest.mark.parametrize(("number", "word"), [(errno.EACCES, "as whom the agent runs"), (errno.EIO, "kernel log")])
-def test_the_way_out_is_that_of_the_error(number: int, word: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [(errno.EACCES, "as whom the agent runs"), (errno.EIO, "kernel log"), (None, "none needed")],
+)
+def test_the_way_out_is_that_of_the_error(number: int | None, word: str) -> None:
     """A disk that fails is no matter of permissions; who is to be let read it is named."""
     problems, board = _problems()
-    problems.unreadable(b"new", OSError(number, "no"))
+    problems.unreadable(b"new", OSError(number, "no") if number else OSError("it never stands still"))
     assert word in board.listed()[0][0].remedy
 
 
