@@ -11,6 +11,7 @@ import pytest
 
 from agent.apply.results import ChunkLost
 from agent.apply.writing import file_content
+from agent.apply.writing.in_place import overwrites
 from agent.apply.writing.writer import ContentWriter
 from agent.chunking.difference import Differences
 from agent.core import chunks
@@ -112,15 +113,21 @@ def test_a_lost_chunk_leaves_the_file_as_it_was(tmpfs_dir: Path) -> None:
     assert b"".join(OLD) == (tmpfs_dir / "file").read_bytes()
 
 
+def of_many_stretches(count: int) -> tuple[list[bytes], list[bytes], Store]:
+    """So many chunks before and after, and the patches between: each changes every second byte."""
+    old = [bytes([n]) * PAGE for n in range(count)]
+    new = [bytes(n if at % 2 else n + 100 for at in range(PAGE)) for n in range(count)]
+    store = Store()
+    for was, raw in zip(old, new, strict=True):
+        runs = [run for at in range(0, PAGE, 2) for run in (PatchRange(b"", 0, 1), PatchRange(name_of(was), at + 1, 1))]
+        store.patched(raw, tuple(runs))
+    return old, new, store
+
+
 def test_what_is_kept_of_patches_is_bounded_by_their_stretches(tmpfs_dir: Path) -> None:
     """Thousands of stretches of a byte each take far more memory than their bytes: few are kept ahead of the writing."""
     asked: list[bytes] = []
-    raws = [bytes([n]) * PAGE for n in range(80)]
-    new = [bytes(n if at % 2 else n + 100 for at in range(PAGE)) for n in range(80)]
-    store = Store()
-    for was, raw in zip(raws, new, strict=True):
-        runs = [run for at in range(0, PAGE, 2) for run in (PatchRange(b"", 0, 1), PatchRange(name_of(was), at + 1, 1))]
-        store.patched(raw, tuple(runs))
+    raws, new, store = of_many_stretches(80)
 
     def patch_of(name: bytes) -> Patch | None:
         asked.append(name)
@@ -137,6 +144,19 @@ def test_what_is_kept_of_patches_is_bounded_by_their_stretches(tmpfs_dir: Path) 
     finally:
         os.close(fd)
     assert b"".join(new) == path.read_bytes()
+
+
+@pytest.mark.parametrize(("count", "held"), [(16, True), (17, False)])
+def test_a_small_file_of_very_many_stretches_is_written_anew(tmpfs_dir: Path, count: int, held: bool) -> None:
+    """They are held in memory, all of them: 32,768 are, however few bytes they write."""
+    old, new, store = of_many_stretches(count)
+    (tmpfs_dir / "file").write_bytes(b"".join(old))
+    fd = os.open(tmpfs_dir / "file", os.O_RDWR)
+    try:
+        found = overwrites(fd, row(old), row(new), store.read, store.patches.get, 1 << 30)
+    finally:
+        os.close(fd)
+    assert (held, count * 2048 if held else 0) == (found is not None, len(found or ()))
 
 
 def test_few_bytes_differ_where_patches_say_so() -> None:
