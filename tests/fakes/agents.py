@@ -82,6 +82,7 @@ class Agent:
         self.program: tuple[str, ...] = USUAL_PROGRAM
         self.environment: Mapping[str, str] | None = None
         self.process: Started | None = None
+        self._commands: list[subprocess.Popen[str]] = []
 
     def start(self) -> None:
         """Start the agent; :meth:`up` waits until it answers."""
@@ -164,6 +165,22 @@ class Agent:
             cwd=REPOSITORY,
             check=False,
         )
+
+    def typed(self, *words: str) -> subprocess.Popen[str]:
+        """A command that goes on while the test does something else. It ends with the test at the latest: :meth:`leave`."""
+        line = [*self.program, "--config", str(self.config), *words]
+        command = subprocess.Popen(line, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._commands.append(command)
+        return command
+
+    def leave(self) -> None:
+        """End the agent and each command of it."""
+        self.kill()
+        for command in self._commands:
+            command.kill()
+            command.wait()
+            assert command.stdout is not None
+            command.stdout.close()
 
     def json(self, *arguments: str, timeout: float = 120) -> Any:
         """A reading command's JSON; the command must succeed (69, no agent yet, and 75, not yet, are tried again)."""
@@ -444,7 +461,7 @@ def running(make: Callable[[Path], FleetT], directory: str | None = None) -> Ite
         raise
     finally:
         for agent in made.agents if made is not None else ():
-            agent.kill()
+            agent.leave()
         remove_all(base)
 
 

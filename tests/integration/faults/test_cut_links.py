@@ -3,7 +3,6 @@ without being named, and a way out that works as it is typed."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.agents import REPOSITORY, UNBRAKED, Agent, Fleet
+from fakes.agents import UNBRAKED, Agent, Fleet
 from fakes.eventually import eventually
 from fakes.trees import differences, snapshot
 from fakes.wires import Wires, wired
@@ -47,11 +46,6 @@ def _role(agent: Agent) -> tuple[str, int]:
 def _has_rejoined(agent: Agent) -> bool:
     """Whether it took the command: it refuses until it has heard of the epoch that goes on."""
     return agent.run("rejoin", "web", "--yes").returncode == 0
-
-
-def _typed(agent: Agent, words: str) -> subprocess.Popen[str]:
-    line = [*agent.program, "--config", str(agent.config), *words.split()]
-    return subprocess.Popen(line, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def _equal(made: Fleet, primary: str, *others: str) -> None:
@@ -108,8 +102,10 @@ def test_a_rejoin_while_one_is_not_heard(mute: str) -> None:
         alpha.start()
         alpha.up()
         alpha.told("fenced")
+        # By its own call, maybe: a rejoin is refused until beta has called, which a dry one waits for.
+        assert 0 == alpha.run("rejoin", "web", "--dry-run").returncode
         wires.mute(mute, next(name for name in TWO if name != mute))
-        typed = _typed(alpha, "rejoin web --yes")
+        typed = alpha.typed("rejoin", "web", "--yes")
         eventually(lambda: (alpha.look().get("moving") or {}).get("step") == "follow")
         assert "standby" == _role(alpha)[0]
         wires.heal()
@@ -136,7 +132,7 @@ def test_a_switchover_during_which_one_is_not_heard(mute: str) -> None:
             agent.config.write_text(agent.config.read_text() + WAITS.format(made.base))
         (_path(made, "alpha") / "a").write_text("a")
         made.begin()
-        typed = _typed(alpha, "switchover web --yes")
+        typed = alpha.typed("switchover", "web", "--yes")
         eventually((made.base / "stopped").exists)
         (_path(made, "alpha") / "last").write_text("written as the application ended")
         wires.mute(mute, next(name for name in TWO if name != mute))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from agent.roles.rejoin.steps import KIND as REJOIN
 from agent.roles.rejoin.steps import TABLE as REJOIN_TABLE
 from agent.roles.switchover.steps import KIND as SWITCHOVER
 from agent.roles.switchover.taking_over import KIND as TAKE_OVER
-from fakes.agents import REPOSITORY, UNBRAKED, Agent, Pair, pair
+from fakes.agents import UNBRAKED, Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.hook_log import HookLog
 from fakes.trees import differences, snapshot
@@ -64,15 +63,6 @@ def _dies_in(agent: Agent, kind: str, step: str, when: str) -> None:
     agent.restart()
     agent.connected()
     agent.program = usual
-
-
-def _typed(agent: Agent, *words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*agent.program, "--config", str(agent.config), *words],
-        cwd=REPOSITORY,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 def _again(agent: Agent) -> None:
@@ -123,7 +113,7 @@ def test_a_node_that_is_promoted_is_killed(step: str, when: str) -> None:
         (both.source / "only alpha").write_text("never sent")
         (both.source / "d" / "f0").write_text("of alpha")
         stood, had = _tree(both.source), _tree(both.target)
-        typed = _typed(both.beta, "promote", "web", "--force", "--yes")
+        typed = both.beta.typed("promote", "web", "--force", "--yes")
         _again(both.beta)
         typed.wait(60)
         log.clear()
@@ -167,7 +157,7 @@ def test_a_node_that_rejoins_is_killed(step: str, when: str) -> None:
         both.alpha.program = usual
         both.alpha.told("fenced")
         log.clear()
-        typed = _typed(both.alpha, "rejoin", "web", "--yes")
+        typed = both.alpha.typed("rejoin", "web", "--yes")
         _again(both.alpha)
         typed.wait(60)
         eventually(lambda: not (both.home(both.alpha) / "rejoin.json").exists(), 90)
@@ -188,7 +178,7 @@ def test_a_node_that_rehearses_is_killed(step: str, when: str) -> None:
     with _filled(probe) as (both, _):
         _dies_in(both.beta, REHEARSAL, step, when)
         eventually(lambda: all(one["ok"] for one in both.beta.json("rehearse", "web", "--dry-run")["gates"]))
-        typed = _typed(both.beta, "rehearse", "web")
+        typed = both.beta.typed("rehearse", "web")
         (both.source / "d" / "f1").write_text("meanwhile")
         _again(both.beta)
         typed.wait(60)
@@ -219,7 +209,7 @@ def test_a_node_that_took_over_begins_nothing_unconfirmed() -> None:
     """It was killed before it served, and the other promoted past it: back and alone, it waits for a word, and then goes on."""
     with _filled() as (both, log):
         _dies_in(both.beta, TAKE_OVER, "start", "begun")
-        typed = _typed(both.alpha, "switchover", "web", "--yes")
+        typed = both.alpha.typed("switchover", "web", "--yes")
         both.beta.ended(60)
         both.alpha.kill()
         typed.wait(60)

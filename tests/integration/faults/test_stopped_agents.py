@@ -6,7 +6,6 @@ anything: never two that serve in one epoch, and one serves in the end.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import pytest
 
 from agent.roles.rejoin.steps import TABLE as REJOIN_TABLE
 from agent.roles.switchover.steps import TABLE
-from fakes.agents import REPOSITORY, UNBRAKED, Agent, Pair, pair
+from fakes.agents import UNBRAKED, Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.trees import differences
 
@@ -45,11 +44,6 @@ def _stops_in(agent: Agent, kind: str, step: str, when: str) -> None:
     agent.program = (sys.executable, "-m", "tests.fakes.agent_killed_in_step", f"{kind}:{step}:{when}:STOP")
     agent.restart()
     agent.program = usual
-
-
-def _typed(agent: Agent, *words: str) -> subprocess.Popen[bytes]:
-    line = [*agent.program, "--config", str(agent.config), *words]
-    return subprocess.Popen(line, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _serving(both: Pair) -> list[tuple[str, int]]:
@@ -86,7 +80,7 @@ def test_its_standby_was_promoted_meanwhile(step: str, when: str) -> None:
     with _filled() as both:
         _stops_in(both.alpha, "switchover", step, when)
         both.alpha.connected()
-        typed = _typed(both.alpha, "switchover", "web", "--yes")
+        typed = both.alpha.typed("switchover", "web", "--yes")
         both.alpha.stands_still()
         both.beta.json("promote", "web", "--force", "--yes")
         (both.target / "of beta").write_text("of beta")
@@ -104,7 +98,7 @@ def test_it_stood_still_for_a_minute_in_a_switchover(step: str, when: str) -> No
     with _filled() as both:
         _stops_in(both.alpha, "switchover", step, when)
         both.alpha.connected()
-        typed = _typed(both.alpha, "switchover", "web", "--yes")
+        typed = both.alpha.typed("switchover", "web", "--yes")
         both.alpha.stands_still()
         time.sleep(_A_MINUTE)
         both.alpha.go_on()
@@ -123,7 +117,7 @@ def test_it_stood_still_for_a_minute_in_a_rejoin(step: str, when: str) -> None:
         both.alpha.start()
         _stops_in(both.alpha, "rejoin", step, when)
         both.alpha.told("fenced")
-        typed = _typed(both.alpha, "rejoin", "web", "--yes")
+        typed = both.alpha.typed("rejoin", "web", "--yes")
         both.alpha.stands_still()
         time.sleep(_A_MINUTE)
         both.alpha.go_on()
