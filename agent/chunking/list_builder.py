@@ -49,5 +49,5 @@ class Folding:
         data = chunks.encode(self._run)
         name = chunks.name_of_list(data)
         self._keep(name, data)
-        upper.add(Chunk(PIECE, sum(entry.length for entry in self._run), name))
+        upper.add(Chunk(PIECE, chunks.covered(self._run), name))
         self._run = []

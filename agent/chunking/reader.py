@@ -141,7 +141,7 @@ class ContentReader:
         self._folding = Folding(partial(_keep_piece, self.found, self.pieces, earlier_pieces.names))
         self._prints = bytearray()
         self._old = OldChunks(earlier, tools.seed, size, earlier_pieces.read, pages, tools.ahead)
-        self._cut = self._chosen_cut(earlier, earlier_pieces.read)
+        self._cut = self._chosen_cut(earlier, earlier_pieces.read, tools.ahead)
         self._run = 0
         self._ended = False
 
@@ -168,10 +168,10 @@ class ContentReader:
         elif self._pages is not None:
             self._pages.withdraw()
 
-    def _chosen_cut(self, earlier: Earlier | None, piece: Callable[[bytes], bytes]) -> Cut:
+    def _chosen_cut(self, earlier: Earlier | None, piece: Callable[[bytes], bytes], ahead: PiecesAhead | None) -> Cut:
         if earlier is None:
             return first_cut(self._size)
-        return kept_cut(chunks.unfold(earlier.chunks, piece), self._size)
+        return kept_cut(chunks.unfold(earlier.chunks, piece, ahead), self._size)
 
     def _segment(self, at: int, end: int) -> Generator[int, None, int]:
         reported = at

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 from blake3 import blake3
@@ -57,6 +59,13 @@ class Chunk(NamedTuple):
     kind: int
     length: int
     name: bytes = b""
+
+
+#: A ``Chunk`` of the tuple that a struct gives, by no code of ours; the lengths of many.
+_chunk: Callable[[tuple[int, int, bytes]], Chunk] = partial(tuple.__new__, Chunk)
+_length: Callable[[Chunk], int] = itemgetter(1)
+#: Of lists that hold one kind alone, as nearly all do: their form, and the most that an entry stands for.
+_ALIKE = {DATA: (_DATA, MAX_CHUNK), PIECE: (_PIECE, (1 << 63) - 1)}
 
 
 #: Told which pieces are read next, by name.
@@ -127,6 +136,25 @@ def decode(data: bytes) -> list[Chunk]:
     """The chunks of a list as they stand (pieces are not opened).
 
     Raises ``WireError`` for anything that :func:`encode` would not have written."""
+    return _decoded_alike(data) or _decoded(data)
+
+
+def _decoded_alike(data: bytes) -> list[Chunk]:
+    """:func:`decode` of a list that has no fault and one kind of entries; nothing of any other."""
+    kind = data[0] if data else HOLE
+    if kind not in _ALIKE:
+        return []
+    form, most = _ALIKE[kind]
+    if len(data) % form.size:
+        return []
+    entries = list(map(_chunk, form.iter_unpack(data)))
+    for found, length, _ in entries:
+        if found != kind or not 0 < length <= most:
+            return []
+    return entries
+
+
+def _decoded(data: bytes) -> list[Chunk]:
     entries: list[Chunk] = []
     at, end = 0, len(data)
     last_hole = False
@@ -160,7 +188,12 @@ def decode(data: bytes) -> list[Chunk]:
 
 def length_of(data: bytes) -> int:
     """The file size that a list describes."""
-    return sum(entry.length for entry in decode(data))
+    return covered(decode(data))
+
+
+def covered(entries: Iterable[Chunk]) -> int:
+    """How many bytes of the file entries stand for together."""
+    return sum(map(_length, entries))
 
 
 def names_in(data: bytes) -> list[tuple[int, bytes]]:
@@ -168,6 +201,11 @@ def names_in(data: bytes) -> list[tuple[int, bytes]]:
     if len(data) == ONE_SIZE and data[0] == DATA:
         return [(DATA, one_chunk(data)[2])]
     return [(entry.kind, entry.name) for entry in decode(data) if entry.kind != HOLE]
+
+
+def pieces_in(data: bytes) -> list[bytes]:
+    """The names of the pieces that a list names, in order, without opening them. A list that has pieces has nothing else."""
+    return [name for _, name in names_in(data)] if data and data[0] == PIECE else []
 
 
 def ends_piece(count: int, name: bytes) -> bool:
@@ -197,7 +235,14 @@ def unfold(data: bytes, piece: Callable[[bytes], bytes], ahead: PiecesAhead | No
     the names of pieces that stand side by side, which are read next.
 
     Raises ``WireError`` when a piece does not cover the length that is claimed for it."""
-    return _unfold(decode(data), piece, ahead, 1)
+    return _unfold(decode(data), piece, ahead)
+
+
+def _begun(entries: list[Chunk], ahead: PiecesAhead | None) -> Iterator[Chunk]:
+    # A list that has pieces has nothing else, and a piece the like; one that is longer than any of ours is read piece by piece.
+    if ahead is not None and 1 < len(entries) <= PIECE_LIMIT and entries[0].kind == PIECE:
+        ahead([entry.name for entry in entries if entry.kind == PIECE])
+    return iter(entries)
 
 
 def opened(entry: Chunk, piece: Callable[[bytes], bytes], depth: int) -> list[Chunk]:
@@ -207,32 +252,29 @@ def opened(entry: Chunk, piece: Callable[[bytes], bytes], depth: int) -> list[Ch
     inner = decode(piece(entry.name))
     if len(inner) > PIECE_LIMIT:
         raise _bad(f"a piece of {len(inner):,} entries")
-    if sum(one.length for one in inner) != entry.length:
+    if covered(inner) != entry.length:
         raise _bad("a piece that covers another length than claimed")
     return inner
 
 
-def _unfold(
-    entries: list[Chunk],
-    piece: Callable[[bytes], bytes],
-    ahead: PiecesAhead | None,
-    depth: int,
-) -> Iterator[Chunk]:
-    # A list that has pieces has nothing else, and a piece the like; one that is longer than any of ours is read piece by piece.
-    if ahead is not None and 1 < len(entries) <= PIECE_LIMIT and entries[0].kind == PIECE:
-        ahead([entry.name for entry in entries if entry.kind == PIECE])
-    for entry in entries:
-        if entry.kind != PIECE:
+def _unfold(entries: list[Chunk], piece: Callable[[bytes], bytes], ahead: PiecesAhead | None) -> Iterator[Chunk]:
+    # Not a generator in a generator: each entry would come up through all of them.
+    levels = [_begun(entries, ahead)]
+    while levels:
+        for entry in levels[-1]:
+            if entry.kind == PIECE:
+                levels.append(_begun(opened(entry, piece, len(levels)), ahead))
+                break
             yield entry
         else:
-            yield from _unfold(opened(entry, piece, depth), piece, ahead, depth + 1)
+            levels.pop()
 
 
 def _piece(run: list[Chunk], keep: Callable[[bytes, bytes], None]) -> Chunk:
     data = encode(run)
     name = name_of_list(data)
     keep(name, data)
-    return Chunk(PIECE, sum(entry.length for entry in run), name)
+    return Chunk(PIECE, covered(run), name)
 
 
 def _bad(what: str) -> WireError:

@@ -52,16 +52,12 @@ _Step: TypeAlias = tuple[int, int, int]
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A patch that was read and found well-formed. ``steps``: ``(index of the base or -1, start, length)``; a literal's
-    start is a place in ``body``."""
+    start is a place in ``body``; ``length``: bytes of the chunk."""
 
     bases: tuple[bytes, ...]
     steps: tuple[_Step, ...]
     body: bytes
-
-    @property
-    def length(self) -> int:
-        """Bytes of the chunk."""
-        return sum(length for _, _, length in self.steps)
+    length: int
 
     @property
     def literal(self) -> int:
@@ -114,6 +110,8 @@ def bases_of(patch: bytes) -> tuple[bytes, ...]:
     size = head_size(patch)
     if len(patch) < size:
         raise _bad("a patch that is cut short")
+    if patch[0] == 1:
+        return (patch[1 : 1 + NAME_SIZE],)
     names = tuple(patch[at : at + NAME_SIZE] for at in range(1, size - CHECK, NAME_SIZE))
     if len(set(names)) != len(names):
         raise _bad("a patch that names a base twice")
@@ -143,10 +141,9 @@ def parse(head: bytes, body: bytes, length: int) -> Patch:
     steps = _steps(body)
     if {index for index, _, _ in steps if index >= 0} != set(range(len(bases))):
         raise _bad("a patch that does not use its bases")
-    patch = Patch(bases, steps, body)
-    if patch.length != length:
+    if sum([length for _, _, length in steps]) != length:
         raise _bad("a patch of another length than claimed")
-    return patch
+    return Patch(bases, steps, body, length)
 
 
 def _steps(body: bytes) -> tuple[_Step, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TypeVar
@@ -20,7 +21,7 @@ import structlog
 
 from agent.core.errors import Damaged, HikaeError
 from agent.core.ids import ObjectId
-from agent.store.sqlite import Synchronous, ensure_schema, failure, open_database, query
+from agent.store.sqlite import Insert, Synchronous, ensure_schema, failure, open_database, query
 from agent.store.vault import index
 
 _APPLICATION = 0x68696B67  #: "hikg", in the database header
@@ -35,6 +36,9 @@ create table page (
 create table seed (only integer primary key check (only = 1), seed blob not null);
 """
 _OF = "select chunk, digests from page where object = ? and chunk in carray(?)"
+_PUT = Insert("insert or ignore into page values", "(?, ?, ?, ?)")
+_DROP = "delete from page where object = ? and chunk in (select value from carray(?))"
+_FORGET = "delete from page where object in (select value from carray(?))"
 _PREFIX = 8
 _log = structlog.get_logger("store")
 T = TypeVar("T")
@@ -88,34 +92,38 @@ class Pages:
 
     def put(self, id: ObjectId, reading: int, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep ``(chunk, digests)``. ``reading``: a number of its own for each read of a file, for :meth:`withdraw`."""
-        sql = "insert or ignore into page values (?, ?, ?, ?)"
-        self._each(sql, [(id, chunk[:_PREFIX], reading, digests) for chunk, digests in rows])
+        put = [(id, chunk[:_PREFIX], reading, digests) for chunk, digests in rows]
+        self._write(len(put), lambda c: _PUT.run(c, put))
 
     def drop(self, id: ObjectId, chunks: Iterable[bytes]) -> None:
         """These chunks are no longer in the object."""
-        self._each("delete from page where object = ? and chunk = ?", [(id, chunk[:_PREFIX]) for chunk in chunks])
+        gone = tuple(chunk[:_PREFIX] for chunk in chunks)
+        self._write(len(gone), lambda c: query(c, _DROP, (id, apsw.carray(gone))))
 
     def withdraw(self, id: ObjectId, reading: int) -> None:
         """What was read then is not to be committed."""
-        self._each("delete from page where object = ? and reading = ?", [(id, reading)])
+        self._write(1, lambda c: query(c, "delete from page where object = ? and reading = ?", (id, reading)))
 
     def forget(self, ids: Iterable[ObjectId]) -> None:
         """These objects are gone."""
         if self._connection is not None or os.path.exists(self._path):
-            self._each("delete from page where object = ?", [(id,) for id in ids])
+            gone = array("q", ids)
+            self._write(len(gone), lambda c: query(c, _FORGET, (apsw.carray(gone),)))
 
-    def _each(self, sql: str, rows: list[tuple[object, ...]]) -> None:
-        def write(connection: apsw.Connection) -> None:
+    def _write(self, rows: int, write: Callable[[apsw.Connection], object]) -> None:
+        """``write`` so many rows, in the transaction that is open, or a new one."""
+
+        def written(connection: apsw.Connection) -> None:
             if not connection.in_transaction:
                 query(connection, "begin immediate")
                 self._open_rows, self._opened_at = 0, self._now()
-            connection.executemany(sql, rows)
-            self._open_rows += len(rows)
+            write(connection)
+            self._open_rows += rows
             if self._open_rows >= _ROWS or self._now() - self._opened_at >= _SECONDS:
                 self._commit(connection)
 
         if rows:
-            self._do(write, None)
+            self._do(written, None)
 
     def _commit(self, connection: apsw.Connection) -> None:
         self._open_rows = 0

@@ -22,6 +22,7 @@ from bench.machine import Unmeasurable, surroundings
 from bench.runner import Runner
 from bench.sizes import FULL, QUICK
 from bench.specs import chosen, jobs
+from fakes import forked
 from fakes.agents import REPOSITORY
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -43,6 +44,7 @@ def main() -> int:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     adopt_orphans()
+    forked.never()
     load, begun = os.getloadavg()[0], time.monotonic()
     runner = Runner(sizes, _say)
     try:

@@ -107,6 +107,7 @@ def environment_now() -> dict[str, str]:
 _AT_FIRST = environment_now()
 _lock = threading.Lock()
 _servers: list[_Server] = []
+_measuring = threading.Event()
 
 
 def server_of_this_process() -> int | None:
@@ -131,9 +132,16 @@ def _server() -> _Server:
         return _servers[0]
 
 
+def never() -> None:
+    """From now on every process of this one is what is installed, with the memory that is its own and what it imported alone."""
+    _measuring.set()
+
+
 def may_fork() -> bool:
-    """Whether a process forked now would have the environment of this one."""
-    return not int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) and environment_now() == _AT_FIRST
+    """Whether a process forked now would have the environment of this one, and nobody measures it."""
+    return (
+        not _measuring.is_set() and not int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) and environment_now() == _AT_FIRST
+    )
 
 
 def fork(words: Sequence[str], directory: Path, out: int, err: int) -> Forked:

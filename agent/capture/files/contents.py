@@ -32,8 +32,8 @@ from agent.store.pieces import KeptPieces
 _NO_PATCHES: Mapping[bytes, Runs] = {}
 
 
-#: Parts of lists that were asked for ahead and not read yet: 16 levels of 12, and those of some reads that were given up.
-_FOUND = 1024
+#: Parts of lists that were asked for ahead and not read yet: 16 levels of 144, and those of some reads that were given up.
+_FOUND = 4096
 
 
 class WholeRead(NamedTuple):
@@ -146,10 +146,15 @@ class FileContents:
         return True
 
     def _ahead(self, names: Sequence[bytes]) -> None:
-        """These parts are read next: one question for all. Those of a read that ended before its end are let go here."""
+        """These parts are read next, and then those that they name: two questions for all. Those of a read that ended before its
+        end are let go here."""
         if len(self._found) > _FOUND:
             self._found.clear()
-        self._found.update(self._batch.kept_pieces(names))
+        self._find(names)
+        self._find([name for above in names for name in chunks.pieces_in(self._found.get(above, b""))])
+
+    def _find(self, names: Sequence[bytes]) -> None:
+        self._found.update(self._batch.kept_pieces([name for name in names if name not in self._found]))
 
     def _piece(self, name: bytes) -> bytes:
         """A stored part of a chunk list. Raises ``Damaged`` when it was lost."""

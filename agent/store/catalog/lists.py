@@ -5,21 +5,25 @@ Counted are rows of any moment that is kept: what history needs stays. Everythin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import apsw
 
-from agent.core.chunks import PIECE, names_in
+from agent.core.chunks import pieces_in
 from agent.core.rows import decode_object, is_object
 from agent.store.sqlite import Insert, query
 
 #: No object with a shorter row has a list with parts: so most are passed over unread.
 _SHORTEST = 120
 _NEW = Insert("insert or ignore into piece values", "(?, ?, 0)", "returning data")
-_NAMED = "update piece set named = named + 1 where name = ?"
-_UNNAMED = "update piece set named = named - 1 where name = ? returning named, data"
+_NAMED = "update piece set named = named + ? where name in (select value from carray(?))"
+#: Of those among many that nobody names any more.
+_GONE = "delete from piece where named <= 0 and name in (select value from carray(?)) returning data"
 _UNUSED = "select name, data from piece where named = 0 limit ?"
 _GO = "delete from piece where name = ?"
+#: So many are let go at once: what they name waits meanwhile.
+_AT_ONCE = 1_000
 #: ``(name, bytes)``
 Piece = tuple[bytes, bytes]
 
@@ -28,10 +32,9 @@ def keep(connection: apsw.Connection, pieces: Iterable[Piece], rows: Sequence[by
     """These parts, as far as they are new, and these rows that name some are in the catalog from now on."""
     named: list[bytes] = []
     for (data,) in _NEW.added(connection, list(pieces)):
-        named += _parts_of(data)
+        named += pieces_in(data)
     named += _parts_in(rows)
-    if named:
-        connection.executemany(_NAMED, [(name,) for name in named])
+    _count(connection, named, 1)
 
 
 def let_go(connection: apsw.Connection, rows: Iterable[bytes]) -> None:
@@ -43,29 +46,35 @@ def drop_unnamed(connection: apsw.Connection, limit: int) -> None:
     """At most so many parts go that nobody ever named: of versions that were read and not committed."""
     for name, data in query(connection, _UNUSED, (limit,)):
         query(connection, _GO, (name,))
-        _unnamed(connection, _parts_of(data))
+        _unnamed(connection, pieces_in(data))
 
 
 def _unnamed(connection: apsw.Connection, parts: list[bytes]) -> None:
     """Each of these is named once less; what nobody names goes, with what it named."""
     while parts:
-        name = parts.pop()
-        for named, data in query(connection, _UNNAMED, (name,)):
-            if named <= 0:
-                query(connection, _GO, (name,))
-                parts += _parts_of(data)
+        some = parts[-_AT_ONCE:]
+        del parts[-_AT_ONCE:]
+        _count(connection, some, -1)
+        for (data,) in query(connection, _GONE, (apsw.carray(tuple(set(some))),)):
+            parts += pieces_in(data)
+
+
+def _count(connection: apsw.Connection, parts: list[bytes], times: int) -> None:
+    """Each of these is named so many times more. In few statements, as :class:`~agent.store.sqlite.Insert` says why."""
+    for often, names in _by_count(parts):
+        query(connection, _NAMED, (often * times, apsw.carray(names)))
+
+
+def _by_count(parts: list[bytes]) -> Iterator[tuple[int, tuple[bytes, ...]]]:
+    """What is in a list once, what is in it twice, and so on."""
+    counts = Counter(parts)
+    for often in set(counts.values()):
+        yield often, tuple(name for name, count in counts.items() if count == often)
 
 
 def _parts_in(rows: Iterable[bytes]) -> list[bytes]:
     found: list[bytes] = []
     for row in rows:
         if len(row) >= _SHORTEST and is_object(row):
-            content = decode_object(row).content
-            # A list that has parts has nothing else.
-            if content and content[0] == PIECE:
-                found += _parts_of(content)
+            found += pieces_in(decode_object(row).content)
     return found
-
-
-def _parts_of(data: bytes) -> list[bytes]:
-    return [name for kind, name in names_in(data) if kind == PIECE]

@@ -44,9 +44,11 @@ class StoredChunk(NamedTuple):
 
 
 def pack_chunk(name: bytes, kind: int, raw: bytes, level: int = QUICK) -> StoredChunk:
-    """The chunk as it is to be sent and stored: compressed where that saves a tenth at least."""
+    """The chunk as it is to be sent and stored: compressed where that saves a tenth at least.
+
+    A list holds names, of which nothing is saved."""
     length = len(raw)
-    if length >= _SMALL and _seems_worth_it(raw):
+    if kind == DATA and length >= _SMALL and _seems_worth_it(raw):
         packed = _compress(raw, level)
         if len(packed) <= length * _WORTH:
             return StoredChunk(name, kind, ZSTD, length, packed)

@@ -41,8 +41,9 @@ def open_chunks(data: Data, vault: Bases, owner: Hashable, look: Callable[[], No
     for kind, codec, raw_length, part in data.chunks():
         if is_patch(codec):
             look()
-            chunk, raw = _rebuilt(vault, owner, (kind, codec, raw_length, bytes(part)), came, look)
-            bases.extend(bases_of(bytes(part)))
+            payload = bytes(part)
+            chunk, raw = _rebuilt(vault, owner, (kind, codec, raw_length, payload), came, look)
+            bases.extend(bases_of(payload))
         else:
             chunk, raw = _whole(kind, codec, raw_length, part, keep)
         came[chunk.name] = raw

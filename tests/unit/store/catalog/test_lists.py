@@ -66,6 +66,32 @@ def test_parts_go_with_the_last_moment_that_names_them(catalog: Catalog) -> None
     assert (len(pieces), len(pieces)) == (held(catalog, pieces), held(catalog, every))
 
 
+def test_a_part_that_one_list_names_many_times_goes_with_the_list(catalog: Catalog) -> None:
+    """Content that repeats: one part stands in a list again and again, and others but once. All of it goes when the file does,
+    nothing before."""
+    chance = random.Random(2)
+    stretch = [Chunk(DATA, 1000, chance.randbytes(32)) for _ in range(60)]
+    pieces: dict[bytes, bytes] = {}
+    content = chunks.fold(
+        stretch * 20 + [Chunk(DATA, 1000, chance.randbytes(32)) for _ in range(50)], pieces.__setitem__
+    )
+    named = [
+        name for data in (content, *pieces.values()) for kind, name in chunks.names_in(data) if kind == chunks.PIECE
+    ]
+    assert {1} < {named.count(name) for name in named}
+    row = encode_object(ObjectRow(FILE, stat.S_IFREG, 0, 0, 0, size=chunks.length_of(content), content=content))
+    other = encode_object(ObjectRow(OTHER, stat.S_IFREG, 0, 0, 0, size=chunks.length_of(content), content=content))
+    catalog.write(
+        Changes((row, other, name_row(ROOT, b"a", FILE), name_row(ROOT, b"b", OTHER))), header(2), list(pieces.items())
+    )
+    catalog.write(Changes((), (object_key(OTHER), name_key(ROOT, b"b"))), header(3))
+    expire(catalog, number(3), slice_rows=7)
+    assert len(pieces) == held(catalog, pieces)
+    catalog.write(Changes((), (object_key(FILE), name_key(ROOT, b"a"))), header(4))
+    expire(catalog, number(4), slice_rows=7)
+    assert 0 == held(catalog, pieces)
+
+
 def test_parts_of_two_files_stay_for_the_other(catalog: Catalog) -> None:
     """A copy goes, and so does a version that differs in metadata only; then the file, and with it everything."""
     versions = Versions()
