@@ -352,6 +352,7 @@ class Primary:
 
     def _start(self) -> None:
         self.watch.start()
+        self.feed.calls(self.outgoing.links)
         self.pump.start()
         self.outgoing.start()
         self.quiescing.start()

@@ -48,8 +48,9 @@ SHARE_SECONDS = 0.02
 #: What was worked off is told at least so often, and whenever nothing more is there: the sender measures the link by it, and has
 #: as much under way as that carries.
 TELL_SECONDS = 0.1
-#: Where one message follows the other, as on a fast link, one answer serves those of so long a time.
-BURST_SECONDS = 0.01
+#: But so few bytes not at once, where others follow within so long: they may always be under way, and an answer costs both nodes
+#: as much as what it answers.
+_FEW, BURST_SECONDS = 64 << 10, 0.01
 _AHEAD = 16
 _TICK = 1.0
 
@@ -195,8 +196,8 @@ class Intake:
             if (
                 progress.position != told.position
                 or progress.consumed - told.consumed >= CREDIT // 8
-                or (progress != told and now - told_at >= (TELL_SECONDS if more else BURST_SECONDS))
-                or (progress != told and batch is None)
+                or (progress != told and (batch is None or now - told_at >= (TELL_SECONDS if more else BURST_SECONDS)))
+                or (not more and progress.consumed - told.consumed >= _FEW)
                 or now - told_at >= HEARTBEAT
                 or telling.waits
             ):

@@ -17,11 +17,14 @@ from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.store.spool import Spool
 
 QUEUE_BYTES = 64 << 20
+#: So long bulk capture waits for the first calls: a handshake over a long way takes a third of it.
+FIRST_CALLS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class LiveContent:
-    """Chunks of a large file, ahead of the commit that names them. ``is_new``: all of a file that no commit has yet."""
+    """Chunks of a large file, ahead of the commit that names them. ``is_new``: of a file that no commit has yet, and all of it
+    passes through this queue."""
 
     token: int
     chunks: Sequence[ReadChunk]
@@ -275,6 +278,21 @@ class Feed:
         self._ahead: Mapping[int, int] = {}
         #: Rises whenever something that could not be read may be readable.
         self.looks = 0
+        #: Peers whose first call goes out and has come to nothing yet, and until when that is waited for.
+        self._called: set[str] = set()
+        self._called_until = 0.0
+
+    def calls(self, peers: Iterable[str]) -> None:
+        """The first calls to these go out. What is captured in bulk before a peer is attached has to be read for it once more: so
+        bulk capture waits, :data:`FIRST_CALLS` at most."""
+        with self._condition:
+            self._called, self._called_until = set(peers), time.monotonic() + FIRST_CALLS
+
+    def called(self, peer: str) -> None:
+        """The call to this one has come to something, or ended."""
+        with self._condition:
+            self._called.discard(peer)
+            self._condition.notify_all()
 
     def attach(
         self, peer: str, wake: Callable[[], None], unsaid: Callable[[], int], spool: Spool | None = None
@@ -287,6 +305,8 @@ class Feed:
             first = self._last_token + 1
             queue = PeerQueue(peer, self._limit, first, wake, self._made_room, lambda: self._ahead, unsaid, spool)
             self._queues.append(queue)
+            self._called.discard(peer)
+            self._condition.notify_all()
             return queue
 
     def detach(self, queue: PeerQueue) -> None:
@@ -297,8 +317,8 @@ class Feed:
             self._condition.notify_all()
 
     def has_room(self, timeout: float) -> bool:
-        """True when no streaming peer is attached that may be sent to, or at least one has room; waits up to ``timeout``
-        seconds."""
+        """True when no streaming peer is attached that may be sent to, or at least one has room, and none is called for the first
+        time; waits up to ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         with self._condition:
             while not self._any_room():
@@ -321,8 +341,8 @@ class Feed:
         size = sum(len(chunk.data) for chunk in chunks)
         self.given += size
         self._ahead = {**self._ahead, token: self._ahead.get(token, 0) + size}
-        item = LiveContent(token, chunks, size, is_new)
-        self._give([(queue, item) for queue in self._attached()])
+        whole, end = (LiveContent(token, chunks, size, is_whole) for is_whole in (is_new, False))
+        self._give([(queue, whole if queue.covers(token) else end) for queue in self._attached()])
 
     def commit(
         self,
@@ -377,6 +397,8 @@ class Feed:
                 self.detach(queue)
 
     def _any_room(self) -> bool:
+        if self._called and time.monotonic() < self._called_until:
+            return False
         streaming = [queue for queue in self._queues if queue.streaming]
         if any(queue.has_room for queue in streaming):
             return True

@@ -202,6 +202,7 @@ class Sender:
         self._board.unheard()
         if self._standings is not None:
             self._standings.unwatch(self.talk.wake)
+        self._feed.called(self._peer)
         queue, spool = self._queue, self._spool
         if queue is not None:
             queue.streaming = False

@@ -9,7 +9,8 @@ from agent.capture.outlet import ReadChunk, Room
 from agent.core.commit import Changes, Commit
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.store.spool import Spool
-from agent.stream.sending.feed import Feed, LiveCommit, LiveContent
+from agent.stream.sending.feed import FIRST_CALLS, Feed, LiveCommit, LiveContent
+from fakes.eventually import eventually
 from fakes.idle import feed_at_all_hours
 
 COMMIT = Commit(CommitNumber(1), NOTHING, b"d" * 32, 0, 0, True, 0, 0)
@@ -105,17 +106,38 @@ def test_room_is_waited_for() -> None:
     assert [True] == result
 
 
-def test_content_that_began_before_is_not_covered() -> None:
-    """A file whose first slices were given before the peer came is named with its commit."""
+def test_the_first_calls_are_waited_for() -> None:
+    """Each that is attached, or whose call came to nothing, is waited for no longer; one that hangs is not for ever."""
     feed = feed_at_all_hours()
-    feed.attach("early", nothing, none)
-    feed.content(1, [chunk(1)])
-    queue = feed.attach("late", nothing, none)
-    feed.content(1, [chunk(1)])
-    feed.content(2, [chunk(1)])
+    feed.calls(["beta", "gamma"])
+    assert not feed.has_room(0.0)
+    feed.attach("beta", nothing, none)
+    assert not feed.has_room(0.0)
+    result: list[bool] = []
+    thread = threading.Thread(target=lambda: result.append(feed.has_room(FIRST_CALLS)))
+    thread.start()
+    feed.called("gamma")
+    thread.join()
+    assert [True] == result
+    feed.calls(["beta"])
+    assert not feed.has_room(0.0)
+    assert eventually(lambda: feed.has_room(0.0), 10 * FIRST_CALLS)
+
+
+def test_content_that_began_before_is_not_covered() -> None:
+    """A file whose first slices were given before the peer came is named with its commit, and is nothing that the peer could
+    write as it comes."""
+    feed = feed_at_all_hours()
+    early = feed.attach("early", nothing, none)
+    feed.content(1, [chunk(1)], is_new=True)
+    late = feed.attach("late", nothing, none)
+    feed.content(1, [chunk(1)], is_new=True)
+    feed.content(2, [chunk(1)], is_new=True)
     give(feed, 1, ((1, ObjectId(11)), (2, ObjectId(12))))
-    commits = [item for item in queue.take(1000) if isinstance(item, LiveCommit)]
-    assert [(ObjectId(11),)] == [item.uncovered for item in commits]
+    items = late.take(1000)
+    assert [(ObjectId(11),)] == [item.uncovered for item in items if isinstance(item, LiveCommit)]
+    whole = [[item.is_new for item in taken if isinstance(item, LiveContent)] for taken in (early.take(1000), items)]
+    assert [[True, True, True], [False, True]] == whole
 
 
 def test_a_small_commit_passes_large_content() -> None:
