@@ -9,7 +9,7 @@ which every batch checks. Each kind of rows (``row_tables``) goes the same way.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -59,7 +59,7 @@ class Pruned(Protocol):
 
     def horizon(self) -> CommitNumber: ...
 
-    def is_readable(self, at: CommitNumber) -> bool: ...
+    def unreadable(self, moments: Iterable[CommitNumber]) -> CommitNumber | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,14 @@ class _Asking:
     batch: int
 
     def pages(self, sql: str, fixed: tuple[int, ...], first: tuple[int | bytes, ...]) -> Iterator[list[Any]]:
-        """What a statement of ``row_tables`` gives, page by page, while the moments can be read."""
+        """What a statement of ``row_tables`` gives, page by page, while the moments can be read. A page that is not full is the
+        last; that none follows a full one is believed only while the moments can be read still."""
+        page: list[Any] = []
         for page in self.gathered(sql, fixed, first):
             self.reach()
             yield page
-        self.reach()
+        if len(page) in (0, self.batch):
+            self.reach()
 
     def gathered(self, sql: str, fixed: tuple[int, ...], first: tuple[int | bytes, ...]) -> Iterator[list[Any]]:
         """The same of what nobody prunes."""
@@ -84,13 +87,15 @@ class _Asking:
         while rows := query(self.connection, sql, (*fixed, *at, self.batch)):
             at = rows[-1][: len(first)]
             yield rows
+            if len(rows) < self.batch:
+                return
 
     def reach(self) -> None:
         """Raises ``NotFound`` for a moment that nobody keeps any more."""
-        for at in self.moments:
-            if at != NOTHING and not self.pruned.is_readable(at):
-                reason = f"history before {shown_commit(self.pruned.horizon())} is gone, and nobody keeps that commit"
-                raise NotFound("read the catalog", shown_commit(at), reason)
+        gone = self.pruned.unreadable(at for at in self.moments if at != NOTHING)
+        if gone is not None:
+            reason = f"history before {shown_commit(self.pruned.horizon())} is gone, and nobody keeps that commit"
+            raise NotFound("read the catalog", shown_commit(gone), reason)
 
 
 def difference(

@@ -71,7 +71,14 @@ class Kept(Protocol):
 
     def is_readable(self, at: CommitNumber) -> bool:
         """Whether the state at a commit can be read: no row of it was pruned."""
+        return self.unreadable((at,)) is None
+
+    def unreadable(self, moments: Iterable[CommitNumber]) -> CommitNumber | None:
+        """The first of these commits that :meth:`is_readable` says no of."""
         reach = self.reach()
+        return next((at for at in moments if not self._is_within(at, reach)), None)
+
+    def _is_within(self, at: CommitNumber, reach: Reach) -> bool:
         if at >= max(reach.horizon, reach.thinning) or at == reach.horizon == NOTHING:
             return True
         if at >= reach.horizon and self._stays(at, reach):

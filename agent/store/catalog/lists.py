@@ -22,7 +22,7 @@ _NAMED = "update piece set named = named + ? where name in (select value from ca
 _GONE = "delete from piece where named <= 0 and name in (select value from carray(?)) returning data"
 _UNUSED = "select name, data from piece where named = 0 limit ?"
 _GO = "delete from piece where name = ?"
-#: So many are let go at once: what they name waits meanwhile.
+#: So many are counted at once, or let go: what these name waits meanwhile.
 _AT_ONCE = 1_000
 #: ``(name, bytes)``
 Piece = tuple[bytes, bytes]
@@ -61,8 +61,9 @@ def _unnamed(connection: apsw.Connection, parts: list[bytes]) -> None:
 
 def _count(connection: apsw.Connection, parts: list[bytes], times: int) -> None:
     """Each of these is named so many times more. In few statements, as :class:`~agent.store.sqlite.Insert` says why."""
-    for often, names in _by_count(parts):
-        query(connection, _NAMED, (often * times, apsw.carray(names)))
+    for at in range(0, len(parts), _AT_ONCE):
+        for often, names in _by_count(parts[at : at + _AT_ONCE]):
+            query(connection, _NAMED, (often * times, apsw.carray(names)))
 
 
 def _by_count(parts: list[bytes]) -> Iterator[tuple[int, tuple[bytes, ...]]]:
