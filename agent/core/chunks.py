@@ -49,6 +49,8 @@ _PIECE = struct.Struct(">BQ32s")
 ONE_SIZE = _DATA.size
 one_chunk: Callable[[bytes], tuple[int, int, bytes]] = _DATA.unpack
 _LIST_CONTEXT = "hikae v1 chunk list"
+#: Bytes of the longest piece that :func:`fold` makes.
+PIECE_MAX = PIECE_LIMIT * _PIECE.size
 
 
 # Tuples, not dataclasses: one is made for every chunk of a list that is opened (docs/decisions/0058).
@@ -204,8 +206,9 @@ def names_in(data: bytes) -> list[tuple[int, bytes]]:
 
 
 def pieces_in(data: bytes) -> list[bytes]:
-    """The names of the pieces that a list names, in order, without opening them. A list that has pieces has nothing else."""
-    return [name for _, name in names_in(data)] if data and data[0] == PIECE else []
+    """The names of the pieces that a list names, in order, without opening them; also of one that is none of ours, with data
+    beside pieces."""
+    return [name for kind, name in names_in(data) if kind == PIECE]
 
 
 def ends_piece(count: int, name: bytes) -> bool:

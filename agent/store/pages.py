@@ -87,6 +87,8 @@ class Pages:
     def of(self, id: ObjectId, chunks: Iterable[bytes]) -> dict[bytes, bytes]:
         """The digests of chunks of the object, by name; those that have none are left out."""
         names = {chunk[:_PREFIX]: chunk for chunk in chunks}
+        if not names:
+            return {}
         found: list[tuple[bytes, bytes]] = self._do(lambda c: query(c, _OF, (id, apsw.carray(tuple(names)))), [])
         return {names[prefix]: digests for prefix, digests in found}
 

@@ -151,7 +151,8 @@ class FileContents:
         if len(self._found) > _FOUND:
             self._found.clear()
         self._find(names)
-        self._find([name for above in names for name in chunks.pieces_in(self._found.get(above, b""))])
+        above = [part for name in names if len(part := self._found.get(name, b"")) <= chunks.PIECE_MAX]
+        self._find([name for part in above for name in chunks.pieces_in(part)])
 
     def _find(self, names: Sequence[bytes]) -> None:
         self._found.update(self._batch.kept_pieces([name for name in names if name not in self._found]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from agent.core.chunks import PIECE, names_in
+from agent.core.chunks import pieces_in
 from agent.core.commit import Commit, CommitKind, Provenance
 from agent.core.errors import Damaged, Refused
 from agent.core.ids import NOTHING, CommitNumber, commit_number, epoch_of, seq_of, shown_commit
@@ -39,7 +39,7 @@ def take_up(catalog: Catalog, moment: OpenMoment, label: str, now: int, look: Ca
     listed: list[bytes] = []
     try:
         for changes in staged(catalog, number, moment.rows(since), bounds_of(catalog, found), look, kind):
-            listed += [row for row in changes.puts if _parts_in(content_of(row))]
+            listed += [row for row in changes.puts if pieces_in(content_of(row))]
         for start in range(0, len(listed), _LISTS_AT_ONCE):
             look()
             _keep_lists(catalog, moment, number, listed[start : start + _LISTS_AT_ONCE])
@@ -68,7 +68,7 @@ def _require_the_same(catalog: Catalog, found: FoundMoment) -> None:
 
 def _keep_lists(catalog: Catalog, moment: OpenMoment, number: CommitNumber, rows: Sequence[bytes]) -> None:
     """Parts of long chunk lists that rows name are a primary's to keep."""
-    pieces = dict(_pieces(catalog, moment, [name for row in rows for name in _parts_in(content_of(row))]))
+    pieces = dict(_pieces(catalog, moment, [name for row in rows for name in pieces_in(content_of(row))]))
     catalog.keep_lists(number, list(pieces.items()), rows)
 
 
@@ -79,8 +79,4 @@ def _pieces(catalog: Catalog, moment: OpenMoment, names: list[bytes]) -> Iterato
         if catalog.piece(name) is None:
             data = moment.chunk(name)
             yield name, data
-            names += _parts_in(data)
-
-
-def _parts_in(content: bytes) -> list[bytes]:
-    return [name for kind, name in names_in(content) if kind == PIECE] if content else []
+            names += pieces_in(data)

@@ -46,7 +46,7 @@ class StoredChunk(NamedTuple):
 def pack_chunk(name: bytes, kind: int, raw: bytes, level: int = QUICK) -> StoredChunk:
     """The chunk as it is to be sent and stored: compressed where that saves a tenth at least.
 
-    A list holds names, of which nothing is saved."""
+    A list holds names, of which hardly anything is saved."""
     length = len(raw)
     if kind == DATA and length >= _SMALL and _seems_worth_it(raw):
         packed = _compress(raw, level)

@@ -48,9 +48,6 @@ SHARE_SECONDS = 0.02
 #: What was worked off is told at least so often, and whenever nothing more is there: the sender measures the link by it, and has
 #: as much under way as that carries.
 TELL_SECONDS = 0.1
-#: But so few bytes not at once, where others follow within so long: they may always be under way, and an answer costs both nodes
-#: as much as what it answers.
-_FEW, BURST_SECONDS = 64 << 10, 0.01
 _AHEAD = 16
 _TICK = 1.0
 
@@ -169,10 +166,8 @@ class Intake:
         told_at = heard_at = self._clock.monotonic()
         sealed_at: float | None = None
         telling = receiver.telling
-        progress = told
         while True:
-            # What was not told in the midst of a burst is told as soon as nothing comes.
-            batch, more, over = self._next(not receiver.waiting, _TICK if progress == told else BURST_SECONDS)
+            batch, more, over = self._next(wait=not receiver.waiting)
             now = self._clock.monotonic()
             answers: list[SecondaryPart] = []
             if batch is not None:
@@ -196,8 +191,7 @@ class Intake:
             if (
                 progress.position != told.position
                 or progress.consumed - told.consumed >= CREDIT // 8
-                or (progress != told and (batch is None or now - told_at >= (TELL_SECONDS if more else BURST_SECONDS)))
-                or (not more and progress.consumed - told.consumed >= _FEW)
+                or (progress != told and (batch is None or not more or now - told_at >= TELL_SECONDS))
                 or now - told_at >= HEARTBEAT
                 or telling.waits
             ):
@@ -208,12 +202,11 @@ class Intake:
             if over:
                 return
 
-    def _next(self, wait: bool, within: float) -> tuple[Batch | None, bool, bool]:
-        """``(batch or None, whether more is there, whether it was the end)``; waits for something to do if ``wait``, at most
-        ``within`` seconds."""
+    def _next(self, wait: bool) -> tuple[Batch | None, bool, bool]:
+        """``(batch or None, whether more is there, whether it was the end)``; waits for something to do if ``wait``."""
         with self._condition:
             if wait:
-                self._condition.wait_for(lambda: self._inbox or self._ended or self._left or self._moved, within)
+                self._condition.wait_for(lambda: self._inbox or self._ended or self._left or self._moved, _TICK)
             self._moved = False
             self._check_left()
             if not self._inbox:

@@ -322,10 +322,10 @@ class Feed:
         deadline = time.monotonic() + timeout
         with self._condition:
             while not self._any_room():
-                left = deadline - time.monotonic()
-                if left <= 0:
+                now = time.monotonic()
+                if now >= deadline:
                     return False
-                self._condition.wait(left)
+                self._condition.wait(min(deadline, self._called_until if self._called_until > now else deadline) - now)
             return True
 
     def room(self) -> Room | None:

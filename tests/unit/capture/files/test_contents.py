@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,16 @@ from agent.capture.batch import TreeBatch
 from agent.capture.files.contents import FileContents, WholeRead
 from agent.chunking.pages import CHANGED_PAGED
 from agent.core import chunks
-from agent.core.chunks import HOLE
-from agent.core.errors import Damaged
+from agent.core.chunks import DATA, HOLE, PIECE, Chunk
+from agent.core.commit import Changes
+from agent.core.errors import Damaged, WireError
 from agent.core.ids import ObjectId
 from agent.core.rows import ObjectRow, decode_object, encode_object
+from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 from agent.store.pieces import KeptPieces
 from fakes.promoted import CountedReads
-from fakes.store_fakes import begun
+from fakes.store_fakes import begun, header
 
 ID = ObjectId(7)
 
@@ -31,6 +34,18 @@ class Reading:
         self.reads = CountedReads()
         self.contents = FileContents(batch, pieces, 42, self.reads)
         self.pages = batch.pages(42)
+
+
+class Asked(TreeBatch):
+    """``asked``: how many parts of lists each question was for."""
+
+    def __init__(self, catalog: Catalog, local: Local) -> None:
+        super().__init__(catalog, local)
+        self.asked: list[int] = []
+
+    def kept_pieces(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
+        self.asked.append(len(names))
+        return super().kept_pieces(names)
 
 
 class Truncating(CountedReads):
@@ -144,6 +159,27 @@ def test_what_is_truncated_while_it_is_read_has_no_chunk_without_bytes(tmp_path:
             os.close(fd)
     assert 100 == read.content.size == sum(entry.length or -1 for entry in chunks.decode(read.content.chunks))
     assert read.reader is not None
+
+
+def test_parts_are_asked_for_many_at_once_and_never_without_end(tmp_path: Path, rng: random.Random) -> None:
+    """Those that are read next and those below them; of parts longer than any of ours, as another node may have had them, only
+    what is read."""
+    entries = [Chunk(DATA, 1000, rng.randbytes(32)) for _ in range(4096)]
+    parts: dict[bytes, bytes] = {}
+    listed = chunks.fold(list(entries), parts.__setitem__)
+    long = chunks.encode([Chunk(PIECE, 1000, rng.randbytes(32)) for _ in range(3000)])
+    foreign = chunks.encode([Chunk(PIECE, 3_000_000, chunks.name_of_list(long))] * 2)
+    with begun(str(tmp_path / "catalog.db")) as catalog, Local.open(str(tmp_path / "local.db")) as local:
+        catalog.write(Changes(), header(2), [*parts.items(), (chunks.name_of_list(long), long)])
+        batch = Asked(catalog, local)
+        tools = FileContents(batch, KeptPieces(catalog, None), 42, CountedReads()).tools
+        assert entries == list(chunks.unfold(listed, tools.piece, tools.ahead))
+        asked = [count for count in batch.asked if count]
+        assert (len(parts), True) == (sum(asked), len(asked) < len(parts) / 10), asked
+        batch.asked.clear()
+        with pytest.raises(WireError, match="a piece of 3,000 entries"):
+            list(chunks.unfold(foreign, tools.piece, tools.ahead))
+        assert 2 == sum(batch.asked)
 
 
 def test_a_part_that_was_lost_is_named(reading: Reading, tmp_path: Path) -> None:

@@ -92,6 +92,24 @@ def test_a_part_that_one_list_names_many_times_goes_with_the_list(catalog: Catal
     assert 0 == held(catalog, pieces)
 
 
+def test_parts_beside_data_are_named_too(catalog: Catalog) -> None:
+    """No list of ours has both, but one that is taken up from another node may."""
+    chance = random.Random(3)
+    data = [Chunk(DATA, 1000, chance.randbytes(32)) for _ in range(3)]
+    lowest = chunks.encode(data)
+    below = chunks.encode([data[0], Chunk(chunks.PIECE, 3000, chunks.name_of_list(lowest))])
+    content = chunks.encode([*data, Chunk(chunks.PIECE, 4000, chunks.name_of_list(below))])
+    pieces = {chunks.name_of_list(part): part for part in (lowest, below)}
+    row = encode_object(ObjectRow(FILE, stat.S_IFREG, 0, 0, 0, size=7000, content=content))
+    catalog.write(Changes((row, name_row(ROOT, b"a", FILE))), header(2), list(pieces.items()))
+    catalog.write(Changes(), header(3))
+    expire(catalog, number(3), slice_rows=7)
+    assert 2 == held(catalog, pieces)
+    catalog.write(Changes((), (object_key(FILE), name_key(ROOT, b"a"))), header(4))
+    expire(catalog, number(4), slice_rows=7)
+    assert 0 == held(catalog, pieces)
+
+
 def test_parts_of_two_files_stay_for_the_other(catalog: Catalog) -> None:
     """A copy goes, and so does a version that differs in metadata only; then the file, and with it everything."""
     versions = Versions()
