@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import apsw
 
 from agent.core.chunks import pieces_in
-from agent.core.rows import decode_object, is_object
+from agent.core.rows import content_of, is_object
 from agent.store.sqlite import Insert, query
 
 #: No object with a shorter row has a list with parts: so most are passed over unread.
@@ -77,5 +77,5 @@ def _parts_in(rows: Iterable[bytes]) -> list[bytes]:
     found: list[bytes] = []
     for row in rows:
         if len(row) >= _SHORTEST and is_object(row):
-            found += pieces_in(decode_object(row).content)
+            found += pieces_in(content_of(row))
     return found

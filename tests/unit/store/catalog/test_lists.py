@@ -110,6 +110,15 @@ def test_parts_beside_data_are_named_too(catalog: Catalog) -> None:
     assert 0 == held(catalog, pieces)
 
 
+@pytest.mark.parametrize("target", [b"x" * 200, b"\x02" * 200, b"\x02" + b"\x00" * 7 + b"\x01" + b"a" * 32])
+def test_where_a_symbolic_link_leads_is_no_list(catalog: Catalog, target: bytes) -> None:
+    """Whatever it looks like."""
+    row = encode_object(ObjectRow(FILE, stat.S_IFLNK | 0o777, 0, 0, 0, size=len(target), content=target))
+    catalog.write(Changes((row, name_row(ROOT, b"a", FILE))), header(2))
+    catalog.write(Changes((), (object_key(FILE), name_key(ROOT, b"a"))), header(3))
+    expire(catalog, number(3), slice_rows=7)
+
+
 def test_parts_of_two_files_stay_for_the_other(catalog: Catalog) -> None:
     """A copy goes, and so does a version that differs in metadata only; then the file, and with it everything."""
     versions = Versions()
