@@ -110,7 +110,7 @@ def test_parts_beside_data_are_named_too(catalog: Catalog) -> None:
     assert 0 == held(catalog, pieces)
 
 
-@pytest.mark.parametrize("target", [b"x" * 200, b"\x02" * 200, b"\x02" + b"\x00" * 7 + b"\x01" + b"a" * 32])
+@pytest.mark.parametrize("target", [b"x" * 200, b"\x02" * 200], ids=["as usual", "as a list begins"])
 def test_where_a_symbolic_link_leads_is_no_list(catalog: Catalog, target: bytes) -> None:
     """Whatever it looks like."""
     row = encode_object(ObjectRow(FILE, stat.S_IFLNK | 0o777, 0, 0, 0, size=len(target), content=target))
