@@ -27,10 +27,12 @@ class ReadChunk(NamedTuple):
 
 class Room(NamedTuple):
     """What a slow link has room for, in bytes: ``moment``: what it carries in half a second, so a file with more that is new goes
-    ahead of its commit; ``now``: of what waits for nothing else, so much may go with a commit now."""
+    ahead of its commit; ``now``: of what waits for nothing else, so much may go with a commit now. ``is_measured``: False while
+    it is not known yet how slow the link is, and ``moment`` is a guess."""
 
     moment: int
     now: int
+    is_measured: bool = True
 
 
 class Lack(Enum):

@@ -257,7 +257,8 @@ class LargeReads:
                 return content
             gives()
             yield
-            is_slow = self._objects.link.room is not None
+            room = self._objects.link.room
+            is_slow = room is not None and room.is_measured
             if is_slow and self._queue.asked_again and self._objects.restless.is_stopped(handle):
                 self._stopped = True
                 slices.close()

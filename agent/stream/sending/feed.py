@@ -55,7 +55,7 @@ class PeerQueue:
     ``overflowed``: the peer could not follow; the queue is empty and detached, and the peer must catch up.
     ``streaming``: set by the sender once the peer has caught up; only then does bulk capture wait for it.
     ``bulk``: so many bytes may wait before bulk capture waits: a live burst must still fit behind them, and not wait long.
-    ``moment``: bytes that the link carries in half a second, None on a fast one.
+    ``moment``: bytes that the link carries in half a second, None on a fast one; ``is_measured``: it is no guess.
     ``unsaid``: bytes that were taken and have not gone out, up to the end of the last commit among them.
     ``spool``: chunks go there instead, and rows nowhere: the sender reads them from the catalog."""
 
@@ -75,6 +75,7 @@ class PeerQueue:
         self.streaming = False
         self.bulk = self.bulk_most = limit // 2
         self.moment: int | None = None
+        self.is_measured = True
         self._spool = spool
         self._limit = limit
         self._first_token = first_token
@@ -333,7 +334,8 @@ class Feed:
         with self._condition:
             streaming = [queue for queue in self._queues if queue.streaming]
         slow = [(queue.moment, queue) for queue in streaming if queue.moment is not None]
-        return min((Room(moment, moment - queue.before_a_commit) for moment, queue in slow), default=None)
+        rooms = (Room(moment, moment - queue.before_a_commit, queue.is_measured) for moment, queue in slow)
+        return min(rooms, default=None)
 
     def content(self, token: int, chunks: Sequence[ReadChunk], is_new: bool = False) -> None:
         """See ``capture.outlet.Outlet``."""

@@ -305,7 +305,7 @@ class Sender:
     def _may_speak(self, queue: PeerQueue) -> bool:
         """Whether something may go out: commits whenever the credit lets them, content of large files a little at a time."""
         queue.bulk = min(queue.bulk_most, self.talk.under_way.bulk_credit)
-        queue.moment = self.talk.under_way.moment
+        queue.moment, queue.is_measured = self.talk.under_way.moment, self.talk.under_way.is_measured
         return queue.has_commit or (bool(queue) and self.talk.under_way.size <= self.talk.under_way.bulk_credit)
 
     def _is_over(self, queue: PeerQueue) -> bool:

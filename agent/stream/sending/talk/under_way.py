@@ -45,6 +45,11 @@ class UnderWay:
         """Bytes that the link carries in half a second; None on a fast one."""
         return self._window.moment()
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether :attr:`moment` is what was seen of the link, and no guess."""
+        return self._window.proven
+
     def message(self) -> int:
         """Bytes that one batch should have: few on a slow link."""
         return self._window.message(BATCH_TARGET)
