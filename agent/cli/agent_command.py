@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
+from agent.cli.service_imports import import_structlog
 from agent.config import load
-from agent.status.log import configure
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -27,6 +27,9 @@ def agent(context: Context, log_level: str, log_json: bool | None, web: bool) ->
     It ends with SIGTERM or Ctrl-C, everything durable; SIGHUP reads the configuration again. Under systemd: systemctl start
     hikae."""
     settings = load(context.config_path)
+    import_structlog()
+    from agent.status.log import configure
+
     configure(log_json, log_level)
     # Only now: what stands behind it (gRPC, SQLite) takes longer to import than a wrong configuration takes to name.
     from agent.process.service import run
