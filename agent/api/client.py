@@ -12,10 +12,13 @@ from agent.api.addresses import address_of
 from agent.core.error_json import error_from
 from agent.core.errors import HikaeError, NotPermitted, Unreachable
 from agent.operations.declaration import AnswerT, Progress, Request
+from agent.operations.reading import EventsRequest, StatusRequest
 
 ANSWER_LIMIT = 64 << 20
 #: A long call is heard of at least every ``answers.PULSE`` seconds; silence of this length is an agent that hangs.
 SILENCE_SECONDS = 30.0
+#: What only reads what is published is answered at once, whatever else goes on.
+READING_SECONDS = 10.0
 
 
 class AdminClient:
@@ -24,16 +27,18 @@ class AdminClient:
     Besides what the agent raises: ``Unreachable`` when no agent is there or it stops in the middle of an answer,
     ``NotPermitted`` when the socket is not for this user."""
 
-    def __init__(self, path: str, silence: float = SILENCE_SECONDS) -> None:
+    def __init__(self, path: str, silence: float = SILENCE_SECONDS, reading: float = READING_SECONDS) -> None:
         self._path = path
         self._silence = silence
+        self._reading = min(silence, reading)
 
     def ask(self, request: Request[AnswerT], progress: Progress | None = None) -> AnswerT:
         """See ``Controls``."""
         address = address_of(request)
         body = None if address.body is None else json.dumps(address.body).encode()
         last: Any = None  # Any: JSON
-        for value in self._lines(address.method, address.target, body):
+        reads = isinstance(request, StatusRequest | EventsRequest)
+        for value in self._lines(address.method, address.target, body, self._reading if reads else self._silence):
             if isinstance(value, dict) and isinstance(value.get("progress"), dict):
                 if progress is not None:
                     progress(value["progress"])
@@ -44,9 +49,9 @@ class AdminClient:
             raise self._broken()
         return cast(AnswerT, result)
 
-    def _lines(self, method: str, target: str, body: bytes | None) -> Iterator[Any]:
+    def _lines(self, method: str, target: str, body: bytes | None, silence: float) -> Iterator[Any]:
         """The JSON values of an answer, one a line."""
-        connection = _UnixConnection(self._path, self._silence)
+        connection = _UnixConnection(self._path, silence)
         try:
             connection.request(method, target, body)
             answer = connection.getresponse()
@@ -54,7 +59,7 @@ class AdminClient:
                 if line.strip():
                     yield json.loads(line)
         except TimeoutError as error:
-            reason = f"the agent runs, and has said nothing for {self._silence:.0f} s: it hangs, or is overloaded"
+            reason = f"the agent runs, and has said nothing for {silence:.0f} s: it hangs, or is overloaded"
             remedy = "systemctl restart hikae (its watchdog does so by itself); hikae check says how it was before"
             raise Unreachable("ask the agent", self._path, reason, remedy) from error
         except OSError as error:

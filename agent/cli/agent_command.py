@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
-from agent.cli.service_imports import import_structlog
 from agent.config import load
+from agent.process.lean_imports import import_structlog
 
 LEVELS = ("debug", "info", "warning", "error")
 

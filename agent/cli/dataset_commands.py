@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
+from agent.cli.groups import Group
 from agent.cli.output import answer_json, json_option, remark, say
 from agent.core.errors import Refused
 from agent.operations.declaration import Json
@@ -16,7 +17,7 @@ from agent.status.text import shown
 _NAMED = 20
 
 
-@click.group()
+@click.group(cls=Group)
 def dataset() -> None:
     """Delete what is kept of a dataset that is no longer configured."""
 

@@ -6,6 +6,7 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.group_generations import TakenSo, take_group
+from agent.cli.groups import Group
 from agent.cli.history.diff_command import diff
 from agent.cli.history.generations_verify_command import verify_generations
 from agent.cli.output import answer_json, commit_text, json_option, progress_shown, remark, say
@@ -50,7 +51,7 @@ def mark(context: Context, dataset: str, label: str, as_json: bool) -> None:
         say(f"{dataset}: {result['label']} is commit {commit_text(result)}, {_local(result['time'])}")
 
 
-@click.group()
+@click.group(cls=Group)
 def generations() -> None:
     """Take, list and keep full images of a dataset."""
 

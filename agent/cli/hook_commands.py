@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from agent.cli.groups import Group
 from agent.cli.output import say
 
 
-@click.group()
+@click.group(cls=Group)
 def hook() -> None:
     """Programs for [dataset.hooks], each done already where it is so already.
 

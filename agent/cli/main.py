@@ -6,7 +6,6 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -14,6 +13,7 @@ import click
 
 from agent import __version__
 from agent.cli.context import DEFAULT_CONFIG, Context
+from agent.cli.groups import Group
 from agent.cli.output import refusal_lines
 from agent.core.errors import ConfigError, Exit, HikaeError, Refused
 from agent.status.text import shown, shown_lines
@@ -74,7 +74,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
+class Commands(Group):
     """A group whose commands are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -90,15 +90,11 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the commands that may have been meant."""
+        """As a group does; ``help`` and ``version`` are taken for the options that they are elsewhere."""
         if args and args[0] == "help":
             args = [*args[1:], "--help"]
         elif args == ["version"]:
             args = ["--version"]
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], COMMANDS, n=2)
-            meant = f" Did you mean {' or '.join(near)}?" if near else " hikae --help lists them."
-            ctx.fail(f"There is no command {shown(args[0])!r}.{meant}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

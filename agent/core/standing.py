@@ -19,10 +19,12 @@ NEVER = math.inf
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """``what``: "send" or "apply"; ``until``: UTC ns, None for until it is resumed."""
+    """``what``: "send" or "apply"; ``until``: UTC ns, None for until it is resumed; ``by``: who typed it, "" where that is not
+    known."""
 
     what: str
     until: int | None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

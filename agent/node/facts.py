@@ -124,7 +124,7 @@ def standby_facts(
         epoch=side.epoch,
         commit=newest,
         applied=apply.applied,
-        applied_at=newest.time if newest is not None and newest.number == apply.applied else side.applied_at(),
+        applied_commit=newest if newest is not None and newest.number == apply.applied else side.applied_commit(),
         peers=(primary,),
         sync=_beside(_applying(side, first), primary),
         hold=side.brake_generations.told(_told_hold(problems, apply.hold)),

@@ -56,14 +56,14 @@ class Pauses:
 
     def told(self) -> tuple[Pause, ...]:
         """As status tells them."""
-        return tuple(Pause(what, until) for what, until in self.until_ns().items())
+        now, wall = self._clock.monotonic(), self._clock.now_ns()
+        with self._lock:
+            return tuple(
+                Pause(what, None if until == FOREVER else wall + int((until - now) * 1e9), self._begun[what].by)
+                for what, until in self._until.items()
+                if until > now
+            )
 
     def until_ns(self) -> Mapping[str, int | None]:
         """What stands still, and until when (UTC ns; None: until resumed)."""
-        now, wall = self._clock.monotonic(), self._clock.now_ns()
-        with self._lock:
-            return {
-                what: None if until == FOREVER else wall + int((until - now) * 1e9)
-                for what, until in self._until.items()
-                if until > now
-            }
+        return {one.what: one.until for one in self.told()}

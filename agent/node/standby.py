@@ -92,7 +92,7 @@ class Standby:
         self.room = ReceivingRoom(_reserve(dataset, around, board), self.space)
         self.was_consistent = stores.local.value(_CONSISTENT) is not None
         self._awaited = NOTHING
-        self._applied_at: tuple[CommitNumber, int | None] = NOTHING, None
+        self._applied: tuple[CommitNumber, Commit | None] = NOTHING, None
         self._context = context
         self._stores = stores
         self._catalog = stores.catalog
@@ -283,15 +283,14 @@ class Standby:
             raise NotFound("find the moment", self.dataset.name, "it is not held any more", "name another")
         return commit
 
-    def applied_at(self) -> int | None:
-        """When the commit was made that the standby equals, UTC ns; None for none, or one that is held no more. Any thread."""
-        number, (known, at) = self.loop.facts().applied, self._applied_at
+    def applied_commit(self) -> Commit | None:
+        """The commit that the standby equals; None for none, or one that is held no more. Any thread."""
+        number, (known, commit) = self.loop.facts().applied, self._applied
         if number != known:
             with self.reader() as reader:
                 commit = reader.commit_at(number)
-            at = commit.time if commit is not None else None
-            self._applied_at = number, at
-        return at
+            self._applied = number, commit
+        return commit
 
     def begin_with(self, reign: Epoch, moment: CommitNumber) -> None:
         """Begin ``reign``, which is on record as this node's, with an earlier moment. Raises ``NotFound``, ``TryAgain``."""

@@ -29,7 +29,7 @@ def fill_standing(out: pb.Standing, standing: Standing) -> None:
         out.hold.sentence, out.hold.remedy = hold.sentence[:TEXT_MAX], hold.remedy[:TEXT_MAX]
         out.hold.generation = hold.generation[:WORD_MAX]
     for pause in standing.pauses[:_PAUSES_MAX]:
-        out.pauses.add(what=pause.what[:WORD_MAX], until=pause.until or 0)
+        out.pauses.add(what=pause.what[:WORD_MAX], until=pause.until or 0, by=pause.by[:TEXT_MAX])
     if standing.worst is not None:
         worst = standing.worst
         out.worst.code = worst.code[:WORD_MAX]
@@ -52,7 +52,9 @@ def read_standing(part: Any) -> Standing | None:
     return Standing(
         state=said_word(said.state),
         hold=_read_hold(said.hold) if said.HasField("hold") else None,
-        pauses=tuple(Pause(said_word(one.what), said_moment(one.until) or None) for one in said.pauses),
+        pauses=tuple(
+            Pause(said_word(one.what), said_moment(one.until) or None, said_text(one.by)) for one in said.pauses
+        ),
         errors=said.errors,
         warnings=said.warnings,
         worst=_read_trouble(said.worst) if said.HasField("worst") else None,

@@ -84,7 +84,7 @@ class DatasetFacts:
     """One dataset on this node.
 
     ``primary`` and ``standbys`` are node names; ``commit`` the newest here; ``applied`` what the standby here equals
-    (``NOTHING`` on a primary), made at ``applied_at`` (UTC ns, None where that is not known);
+    (``NOTHING`` on a primary), and ``applied_commit`` that commit where it is still held;
     ``hold`` why apply or capture is held; ``pauses`` what stands still because
     somebody asked for it; ``link_problems`` why peers were lost, beside the ``problems`` of this node's own; ``uncounted`` how
     many more problems of each code there are than ``problems`` lists; ``last_verify`` and ``last_rehearsal`` how those ended;
@@ -104,7 +104,7 @@ class DatasetFacts:
     epoch: int
     commit: Commit | None = None
     applied: CommitNumber = NOTHING
-    applied_at: int | None = None
+    applied_commit: Commit | None = None
     peers: tuple[PeerFacts, ...] = ()
     sync: SyncFacts | None = None
     watch: WatchFacts | None = None

@@ -53,8 +53,12 @@ def number_json(number: int) -> Json | None:
 
 
 def _applied(facts: DatasetFacts) -> Json | None:
-    number = number_json(facts.applied)
-    return {**number, "time": stamp(facts.applied_at)} if number else None
+    number, commit = number_json(facts.applied), facts.applied_commit
+    if number is None:
+        return None
+    if commit is None:
+        return {**number, "time": None, "entries": None, "bytes": None}
+    return {**number, "time": stamp(commit.time), "entries": commit.entries, "bytes": commit.bytes}
 
 
 def _dataset(facts: DatasetFacts, node: str) -> Json:
@@ -183,7 +187,7 @@ def _hold(hold: Hold | None, node: str) -> Json | None:
 
 
 def _pause(pause: Pause, node: str) -> Json:
-    return {"node": node, "what": shown(pause.what), "until": stamp(pause.until)}
+    return {"node": node, "what": shown(pause.what), "until": stamp(pause.until), "by": shown(pause.by) or None}
 
 
 def _sync(sync: SyncFacts | None) -> Json | None:

@@ -53,6 +53,10 @@ def a_peer(**more: Any) -> PeerFacts:
     return replace(peer, **more)
 
 
+#: What :func:`a_dataset` has captured last.
+A_COMMIT = Commit(commit_number(3, 1842), NOTHING, bytes(range(32)), NOW - 1, NOW - 1, True, 10, 1234)
+
+
 def a_dataset(name: str = "web", **more: Any) -> DatasetFacts:
     """A dataset that streams from alpha to beta."""
     facts = DatasetFacts(
@@ -64,7 +68,7 @@ def a_dataset(name: str = "web", **more: Any) -> DatasetFacts:
         primary="alpha",
         standbys=("beta",),
         epoch=3,
-        commit=Commit(commit_number(3, 1842), NOTHING, bytes(range(32)), NOW - 1, NOW - 1, True, 10, 1234),
+        commit=A_COMMIT,
         peers=(a_peer(),),
         watch=WatchFacts("fanotify", "", 17, 2, 0, NOW - 30 * MINUTE),
         since_ns=NOW - 5 * MINUTE,

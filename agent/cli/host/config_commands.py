@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.cli.context import Context
+from agent.cli.groups import Group
 from agent.cli.output import answer_json, json_option, remark, say
 from agent.config import load, show
 from agent.config.values import Settings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from agent.capture.preview import Preview
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Check or show the configuration."""
 

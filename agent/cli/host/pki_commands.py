@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from agent import pki as authority
+from agent.cli.groups import Group
 from agent.cli.output import answer_json, json_option, remark, say
 from agent.core.clock import SystemClock
 from agent.core.errors import ConfigError, NotPermitted
@@ -29,7 +30,7 @@ def _dir_option(command: _Command) -> _Command:
     return click.option("--dir", "directory", default=DEFAULT_DIR, show_default=True, metavar="D", help=words)(command)
 
 
-@click.group()
+@click.group(cls=Group)
 def pki() -> None:
     """Make and look after certificates."""
 

@@ -112,8 +112,13 @@ def _verified(status: Json, verified: Json | None) -> str:
 
 
 def _size(dataset: Json) -> tuple[str, str]:
-    commit = dataset["commit"]
-    return ("", "") if commit is None else (size_text(commit["bytes"]), f"{commit['entries']:,}")
+    """Of what stands here: on a standby of what was applied, where that is known."""
+    stands = dataset["commit"]
+    if dataset["role"] == Role.STANDBY:
+        stands = None if _is_gone(dataset["hold"]) else dataset["applied"]
+    if stands is None or stands["entries"] is None:
+        return "", ""
+    return size_text(stands["bytes"]), f"{stands['entries']:,}"
 
 
 def exact_clock(text: str, now: str) -> str:

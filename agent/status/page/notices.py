@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.core.hold import LOST, REPLACED
 from agent.core.problem_codes import UNCONFIRMED
@@ -51,8 +51,12 @@ def notices_of(status: Json, dataset: Json) -> list[Notice]:
 
 
 def node_notices(status: Json) -> list[Notice]:
-    """What is wrong with the node itself."""
-    return [*_problem_notices(status, status, "error"), *_problem_notices(status, status, "warning")]
+    """What is wrong with the node itself. A command of a dataset names the one that there is."""
+    notices = [*_problem_notices(status, status, "error"), *_problem_notices(status, status, "warning")]
+    names = [dataset["name"] for dataset in status["datasets"]]
+    if len(names) != 1:
+        return notices
+    return [replace(one, remedy=one.remedy.replace(" DATASET ", f" {names[0]} ")) for one in notices]
 
 
 def remarks_of(status: Json, dataset: Json) -> list[Notice]:
@@ -73,7 +77,7 @@ def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     made += [Notice(moving_text(dataset))] if dataset["state"] == State.MOVING else []
     made += [Notice(UNDER_REHEARSAL)] if dataset["state"] == State.REHEARSING else []
     made += [_inconsistent(dataset)] if dataset["state"] == State.INCONSISTENT else []
-    made += [_lost(status, dataset, peer) for peer in _missing(dataset)]
+    made += [notice for peer in _missing(dataset) for notice in _lost(status, dataset, peer)]
     made += [_paused(status, dataset, pause) for pause in dataset["pauses"]]
     made += _heard_before(status, dataset)
     made += _only_here(status, dataset)
@@ -137,14 +141,18 @@ def _heard_before(status: Json, dataset: Json) -> list[Notice]:
     return [Notice(said)] if said else []
 
 
-def _lost(status: Json, dataset: Json, peer: Json) -> Notice:
+def _lost(status: Json, dataset: Json, peer: Json) -> list[Notice]:
     """Nobody knows why: where the last call said it, that is a problem of its own."""
     since = f" since {clock_text(peer['since'], status['clock'])}" if peer["since"] else ""
     said = last_heard(status, {**dataset, "peers": [peer]})
     sentence = f"no connection with {peer['name']}{since}" + (f"; {said}" if said else "")
     if dataset["role"] == Role.STANDBY:
-        return Notice(sentence, f"hikae status (it says why: {peer['name']} is the one that calls)", peer["name"])
-    return Notice(sentence, "systemctl status hikae: does its agent run? Is its port open?", peer["name"])
+        takes_over = f"hikae promote {dataset['name']} --dry-run (whether it can take over, and what would be lost)"
+        return [
+            Notice(sentence, f"hikae status (it says why: {peer['name']} is the one that calls)", peer["name"]),
+            Notice("", takes_over, when=f"If {peer['name']} is lost"),
+        ]
+    return [Notice(sentence, "systemctl status hikae: does its agent run? Is its port open?", peer["name"])]
 
 
 def _unconfirmed(dataset: Json) -> list[Notice]:
@@ -159,9 +167,12 @@ def _paused(status: Json, dataset: Json, pause: Json) -> Notice:
     what = PAUSED.get(pause["what"], pause["what"])
     until = f"until {clock_text(pause['until'], status['clock'])}" if pause["until"] else "until somebody resumes it"
     where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
+    by = f" by {pause['by']}" if pause["by"] else ""
     kept = "; changes are received and kept meanwhile" if pause["what"] == "apply" else ""
     return Notice(
-        f"{what} is paused{where} {until}{kept}", f"hikae resume {dataset['name']}", _elsewhere(status, pause["node"])
+        f"{what} is paused{where}{by} {until}{kept}",
+        f"hikae resume {dataset['name']}",
+        _elsewhere(status, pause["node"]),
     )
 
 

@@ -98,13 +98,14 @@ def remedy_of(notice: Notice, node: str) -> str:
 
 
 def _foot(status: Json, width: int) -> list[Text]:
-    """The disk that has the least room above its reserve, and when what must be renewed ends."""
+    """Of this node: the disk that has the least room above its reserve, and when what must be renewed ends."""
     fullest = sorted(status["disks"], key=lambda one: one["free"] - one["reserve"])[:1]
     parts = [_disk(disk, status["clock"]) for disk in fullest]
     for what, key in (("certificate", "certificate"), ("revocation list", "crl")):
         if status[key]["until"]:
             parts.append(f"{what} until {datetime.fromisoformat(status[key]['until']).astimezone():%Y-%m-%d}")
-    return [Text(line, "dim") for line in wrapped("; ".join(parts), width, "")] if parts else []
+    text = f"{shown(status['node'])}'s own: {'; '.join(parts)}"
+    return [Text(line, "dim") for line in wrapped(text, width, "")] if parts else []
 
 
 def _disk(disk: Json, clock: str) -> str:

@@ -217,12 +217,17 @@ def test_broken_answers_are_errors(path: str, answer: bytes, kind: type[HikaeErr
 
 
 def test_an_agent_that_hangs_is_noticed(path: str) -> None:
-    """Silence on a connection is not waited for without end."""
+    """Silence on a connection is not waited for without end, and by who only reads not for long."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
         with pytest.raises(Unreachable, match="said nothing"):
-            AdminClient(path, silence=0.05).ask(StatusRequest())
+            AdminClient(path, silence=0.05).ask(WaitRequest("web"))
+        who_reads = AdminClient(path, silence=1000, reading=0.05)
+        with pytest.raises(Unreachable, match="said nothing"):
+            who_reads.ask(StatusRequest())
+        with pytest.raises(Unreachable, match="said nothing"):
+            who_reads.ask(EventsRequest())
 
 
 def test_a_second_agent_is_refused_and_the_first_goes_on(client: AdminClient, path: str) -> None:

@@ -164,11 +164,19 @@ def test_status_watch(hikae: Hikae) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "expected"), [("statsu", "Did you mean status?"), ("xyzzy", "hikae --help lists them")]
+    ("typed", "expected"),
+    [
+        (["statsu"], "Did you mean status?"),
+        (["xyzzy"], "hikae --help lists them"),
+        (["generations", "lst"], "Did you mean list?"),
+        (["generations", "xyzzy"], "hikae generations --help lists them"),
+        (["dataset", "rm", "web"], "There is no command 'rm'. There is: remove."),
+        (["pki", "xyzzy"], "There are: init, issue,"),
+    ],
 )
-def test_a_command_that_is_not_there(hikae: Hikae, typed: str, expected: str) -> None:
+def test_a_command_that_is_not_there(hikae: Hikae, typed: list[str], expected: str) -> None:
     """What may have been meant is said."""
-    code, _, err = hikae(typed)
+    code, _, err = hikae(*typed)
     assert (2, True) == (code, expected in err)
 
 

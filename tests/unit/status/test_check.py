@@ -17,7 +17,7 @@ from agent.status.promotion import LossFacts, PromotionFacts
 from agent.status.public import public_json
 from agent.status.published import status_json
 from agent.status.state import Role
-from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
+from fakes.api_fakes import A_COMMIT, NOW, a_dataset, a_node, a_peer, a_problem
 
 
 def said(state: str, **more: Any) -> NodeFacts:
@@ -104,9 +104,10 @@ def test_limits_of_the_lag(peer: PeerFacts, limits: LagLimits, expected: tuple[i
 
 
 STANDBY = a_dataset(
-    role=Role.STANDBY, applied=commit_number(3, 1842), applied_at=NOW - 1, peers=(a_peer(lag_seconds=None),)
+    role=Role.STANDBY, applied=A_COMMIT.number, applied_commit=A_COMMIT, peers=(a_peer(lag_seconds=None),)
 )
-HELD_BACK = replace(STANDBY, applied=commit_number(3, 7), applied_at=NOW - 90 * 10**9)
+OLDER = replace(A_COMMIT, number=commit_number(3, 7), time=NOW - 90 * 10**9)
+HELD_BACK = replace(STANDBY, applied=OLDER.number, applied_commit=OLDER)
 LOST = PromotionFacts((), loss=LossFacts(seconds=2.5))
 
 
@@ -118,7 +119,7 @@ LOST = PromotionFacts((), loss=LossFacts(seconds=2.5))
         (a_dataset(peers=(a_peer(applied_ns=NOW), a_peer(applied_ns=None))), ""),
         (HELD_BACK, "web_apply_lag=90.000s;;;0"),
         (replace(HELD_BACK, promotion=LOST), "web_apply_lag=90.000s;;;0"),
-        (replace(HELD_BACK, applied_at=None), ""),
+        (replace(HELD_BACK, applied_commit=None), ""),
         (replace(STANDBY, promotion=LOST), "web_apply_lag=2.500s;;;0"),
         (STANDBY, ""),
         (a_dataset(role=Role.STANDBY, commit=None, peers=()), ""),

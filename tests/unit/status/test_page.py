@@ -16,13 +16,14 @@ from agent.core.hold import Hold
 from agent.core.ids import commit_number
 from agent.core.kept import VaultCheck, VaultFacts, VaultVerified
 from agent.core.problem import Severity
+from agent.core.problem_codes import STANDBY_GONE
 from agent.core.standing import NEVER, Pause, PeerStanding, Standing, Trouble, Verified
 from agent.status.facts import FIRST_SYNC, DiskFacts, NodeFacts, SyncFacts, WatchFacts
 from agent.status.for_peers import standing_of
 from agent.status.page import dataset_page, status_page
 from agent.status.published import status_json
 from agent.status.state import Role
-from fakes.api_fakes import MINUTE, NOW, a_dataset, a_node, a_peer, a_problem
+from fakes.api_fakes import A_COMMIT, MINUTE, NOW, a_dataset, a_node, a_peer, a_problem
 
 pytestmark = pytest.mark.usefixtures("utc")
 
@@ -59,6 +60,10 @@ def below(**more: Any) -> list[str]:
             ],
         ),
         ({"pauses": (Pause("send", NOW),)}, ["  sending is paused until 04:15.", "  On alpha:  hikae resume web"]),
+        (
+            {"pauses": (Pause("send", NOW, "ann (uid 7)"),)},
+            ["  sending is paused by ann (uid 7) until 04:15.", "  On alpha:  hikae resume web"],
+        ),
         (
             {"sync": SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 12_000, 50_000, 125.0)},
             ["  first sync: 25 %, 1.0 GiB of 4.0 GiB, 12,000 of 50,000 entries, about 2 min", "  5 s left."],
@@ -208,8 +213,8 @@ def test_the_page_of_the_contract() -> None:
         "  beta is held: a mass deletion: 1,818 of 1,830 entries since 21:41:40.",
         "  On beta:  hikae accept mail",
         "web      streaming  → beta  now       now         03:15 ok  1.2 KiB       10",
-        "/var/lib/hikae: 74.0 GiB free of 252 GiB, full about 09:15 at this rate;",
-        "certificate until 2030-01-22",
+        "alpha's own: /var/lib/hikae: 74.0 GiB free of 252 GiB, full about 09:15 at this",
+        "rate; certificate until 2030-01-22",
     ]
 
 
@@ -286,13 +291,16 @@ def test_several_peers_have_a_row_each() -> None:
 def test_a_standby_says_what_it_has_itself() -> None:
     """The moment of its newest commit, and whether the tree is that."""
     peers = (a_peer(name="alpha"),)
-    equal = a_dataset(role=Role.STANDBY, peers=peers, applied=commit_number(3, 1842), watch=None)
-    behind = a_dataset(role=Role.STANDBY, peers=peers, applied=commit_number(3, 1841), watch=None)
-    old = replace(behind, applied_at=NOW - 3 * MINUTE)
-    assert [lines(a_node(facts, node="beta"))[2] for facts in (equal, behind, old)] == [
+    equal = a_dataset(role=Role.STANDBY, peers=peers, applied=A_COMMIT.number, applied_commit=A_COMMIT, watch=None)
+    older = replace(A_COMMIT, number=commit_number(3, 1841), time=NOW - 3 * MINUTE, entries=300, bytes=2048)
+    behind = replace(equal, applied=older.number, applied_commit=None)
+    old = replace(equal, applied=older.number, applied_commit=older)
+    gone = replace(old, hold=Hold(STANDBY_GONE, "why"))
+    assert [lines(a_node(facts, node="beta"))[2] for facts in (equal, behind, old, gone)] == [
         "web      streaming  ← alpha  04:14:59  04:14:59  never     1.2 KiB       10",
-        "web      streaming  ← alpha  04:14:59  not all !  never     1.2 KiB       10",
-        "web      streaming  ← alpha  04:14:59  04:12:00 !  never     1.2 KiB       10",
+        "web      streaming  ← alpha  04:14:59  not all !  never",
+        "web      streaming  ← alpha  04:14:59  04:12:00 !  never     2.0 KiB      300",
+        "web      HELD   ← alpha  04:14:59  gone !   never",
     ]
 
 
@@ -320,6 +328,14 @@ def test_problems_of_one_kind_are_one_notice() -> None:
     ]
 
 
+def test_what_a_node_needs_names_the_one_dataset() -> None:
+    """Of several nobody knows which."""
+    filling = replace(a_problem("disk-filling"), remedy="hikae generations expire DATASET --dry-run")
+    one, two = (a_node(*sets, problems=(filling,)) for sets in ((a_dataset(),), (a_dataset(), a_dataset("mail"))))
+    assert "  hikae generations expire web --dry-run" in "\n".join(lines(one))
+    assert "  hikae generations expire DATASET --dry-run" in "\n".join(lines(two))
+
+
 def test_a_lesser_watcher_is_named_with_the_reason() -> None:
     """Which one is in force, and why not a better one."""
     watch = WatchFacts("inotify", "fanotify cannot be used: it needs root", 0, 0, 0, None)
@@ -334,6 +350,8 @@ def test_who_waits_for_a_call_is_not_sent_to_the_other_port() -> None:
     assert lines(facts)[3:] == [
         "  no connection with alpha since 04:14.",
         "  On alpha:  hikae status (it says why: alpha is the one that calls)",
+        "  If alpha is lost, on beta:  hikae promote web --dry-run (whether it can take",
+        "  over, and what would be lost)",
     ]
 
 

@@ -52,7 +52,7 @@ def test_the_whole_shape() -> None:
             "generation": None,
             "accepted_on": "alpha",
         },
-        "pauses": [{"node": "alpha", "what": "apply", "until": None}],
+        "pauses": [{"node": "alpha", "what": "apply", "until": None, "by": None}],
         "last_verify": {"time": "2026-11-22T03:15:00.000000Z", "equal": True, "deep": True, "differences": 0},
         "generations": None,
         "last_rehearsal": None,
@@ -92,7 +92,14 @@ def test_nothing_known_is_null() -> None:
 def test_what_a_peer_says_is_shown_as_its_own() -> None:
     """Its hold is the dataset's while it is connected, with its name; nothing that it says moves a cursor."""
     told = PeerStanding(
-        Standing("held\x1b[2J", Hold("c", "\x1b]0;x", "r", 0), (Pause("apply", NOW),), 1, 2, Trouble("c", "m\n", "r")),
+        Standing(
+            "held\x1b[2J",
+            Hold("c", "\x1b]0;x", "r", 0),
+            (Pause("apply", NOW, "uid\n0"),),
+            1,
+            2,
+            Trouble("c", "m\n", "r"),
+        ),
         NOW,
     )
     dataset = status_json(a_node(a_dataset(peers=(a_peer(told=told),))))["datasets"][0]
@@ -107,7 +114,8 @@ def test_what_a_peer_says_is_shown_as_its_own() -> None:
     }
     hold["accepted_on"] = None
     assert [hold, hold] == [dataset["hold"], dataset["peers"][0]["hold"]]
-    assert [{"node": "beta", "what": "apply", "until": "2026-11-22T04:15:00.000000Z"}] == dataset["pauses"]
+    pause = {"node": "beta", "what": "apply", "until": "2026-11-22T04:15:00.000000Z", "by": "uid\\n0"}
+    assert [pause] == dataset["pauses"]
     peer = dataset["peers"][0]
     expected = ("held\\x1b[2J", 1, 2, {"code": "c", "message": "m\\n", "remedy": "r"}, "2026-11-22T04:15:00.000000Z")
     assert expected == tuple(peer[key] for key in ("state", "errors", "warnings", "worst", "said"))

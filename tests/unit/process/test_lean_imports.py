@@ -8,7 +8,7 @@ import sys
 _AGENT = """
 import sys
 from agent.cli import agent_command
-from agent.cli.service_imports import import_structlog
+from agent.process.lean_imports import import_structlog
 import_structlog()
 from agent.process.service import run
 print(*sorted(one for one in sys.modules if one.split(".")[0] in ("rich", "pygments", "structlog")))
@@ -23,5 +23,5 @@ def test_the_agent_has_structlog_without_rich() -> None:
 
 
 def test_rich_can_be_imported_afterwards() -> None:
-    code = "from agent.cli.service_imports import import_structlog as go; go(); import rich.text; go(); print(rich.text.Text)"
+    code = "from agent.process.lean_imports import import_structlog as go; go(); import rich.text; go(); print(rich.text.Text)"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
