@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None, context: Context | None = None)
     try:
         result = cli.main(args=words, prog_name="hikae", standalone_mode=False, obj=context or Context())
     except click.UsageError as error:
-        return _misused(error)
+        return _misused(error, words)
     except click.ClickException as error:
         error.show()
         return Exit.FAILED
@@ -161,10 +161,12 @@ def main(arguments: Sequence[str] | None = None, context: Context | None = None)
     return result if isinstance(result, int) else Exit.DONE
 
 
-def _misused(error: click.UsageError) -> int:
+def _misused(error: click.UsageError, words: list[str]) -> int:
     """A plug-in that is called wrongly knows nothing: monitoring systems read that from its code."""
     error.show()
-    if error.ctx is not None and error.ctx.command_path == "hikae check":
+    # Where the value of an option is missing click does not say of which command.
+    command = next((word for word in words if word in COMMANDS), "")
+    if command == "check" and (error.ctx is None or error.ctx.command_path in ("hikae", "hikae check")):
         click.echo(f"HIKAE UNKNOWN - {shown(error.format_message())}")
         return UNKNOWN
     return Exit.USAGE

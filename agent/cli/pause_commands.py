@@ -22,7 +22,8 @@ from agent.status.text import shown
 def pause(context: Context, dataset: str, send: bool, apply_: bool, seconds: float | None, as_json: bool) -> None:
     """Stop sending or applying for a while.
 
-    Both, when neither --send nor --apply is given. Nothing is lost meanwhile: it waits."""
+    What this node does, when neither --send nor --apply is given: a primary sends, a standby applies. Nothing is lost
+    meanwhile: it waits."""
     result = context.controls().ask(PauseRequest(dataset, _what(send, apply_), seconds))
     _answer_pause(dataset, result, as_json)
 

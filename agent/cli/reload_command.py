@@ -6,7 +6,7 @@ import re
 
 import click
 
-from agent.cli.context import DEFAULT_SOCKET, Context
+from agent.cli.context import DEFAULT_CONFIG, DEFAULT_SOCKET, Context
 from agent.cli.output import answer_json, json_option, remark, say
 from agent.core.errors import ConfigError, Unreachable
 from agent.operations.configuring import ReloadRequest
@@ -54,6 +54,9 @@ def _controls_of_damaged(context: Context) -> Controls:
     try:
         with open(context.config_path, errors="replace") as file:
             found = _SOCKET.search(file.read())
-    except OSError:
+    except OSError as error:
+        if context.config_path != DEFAULT_CONFIG:
+            # Another agent than the one that is meant may listen at the usual place.
+            raise ConfigError("read the configuration", context.config_path, str(error.strerror)) from error
         found = None
     return context.connect(found[1] if found else DEFAULT_SOCKET)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from agent.config.devices import by_kind, no_devices, said_in_vain
-from agent.config.disks import same_disks
+from agent.config.devices import by_kind, said_in_vain
 from agent.config.groups import torn_groups
-from agent.config.meaning import kernels_own, meant
+from agent.config.meaning import meant
 from agent.config.mistakes import ConfigMistakes, Mistake, closest, explain
-from agent.config.nesting import nested
+from agent.config.places import place_mistakes
 from agent.config.read import Sources, read_files
-from agent.config.resolve import WrittenDataset, check_together, digest, inside, resolve_dataset, unique_peers
+from agent.config.resolve import WrittenDataset, check_together, digest, resolve_dataset, unique_peers
 from agent.config.schema import EXAMPLES, WITHOUT_EFFECT_YET, DatasetEntry, TlsEntry, known_keys
 from agent.config.shadowing import shadowed_rules
 from agent.config.units import shown_value
@@ -206,48 +205,7 @@ def file_mistakes(settings: Settings) -> list[Mistake]:
     if os.path.exists(settings.tls.key) and stat.S_IMODE(os.stat(settings.tls.key).st_mode) & 0o077:
         path = settings.tls.key
         mistakes.append(Mistake(main, "tls.key", f"{shown_value(path)} can be read by others; type: chmod 600 {path}"))
-    return (
-        mistakes
-        + _no_directories(settings)
-        + list(no_devices(settings))
-        + list(same_disks(settings))
-        + _real_places(settings)
-        + _real_overlaps(settings)
-        + list(nested(settings))
-    )
-
-
-def _no_directories(settings: Settings) -> list[Mistake]:
-    places = [("node.state_dir", settings.node.state_dir)]
-    for dataset in settings.datasets:
-        if not dataset.is_device:
-            places.append((f"dataset[{dataset.name}].path", dataset.path))
-        if dataset.vault is not None:
-            places.append((f"dataset[{dataset.name}].vault", dataset.vault))
-    text = "is there, and is no directory; write another place"
-    main = settings.source_files[0]
-    return [
-        Mistake(main, key, f"{shown_value(path)} {text}")
-        for key, path in places
-        if os.path.exists(path) and not os.path.isdir(path)
-    ]
-
-
-def _real_places(settings: Settings) -> list[Mistake]:
-    """Paths that lead, by symbolic links, where no dataset may be."""
-    mistakes: list[Mistake] = []
-    state = os.path.realpath(settings.node.state_dir)
-    for dataset in settings.datasets:
-        real, key = os.path.realpath(dataset.path), f"dataset[{dataset.name}].path"
-        may_hold = not dataset.is_device and dataset.primary == settings.node.name
-        if inside(real, state) or (inside(state, real) and not may_hold):
-            leads = f"{shown_value(dataset.path)} leads to {shown_value(real)}, and state_dir to {shown_value(state)}"
-            text = f"{leads}: one lies in the other; write another place for either"
-            mistakes.append(Mistake(settings.source_files[0], key, text))
-        elif not dataset.is_device and kernels_own(real):
-            text = f"{shown_value(dataset.path)} leads into a filesystem of the kernel's own; write the path of a tree"
-            mistakes.append(Mistake(settings.source_files[0], key, text))
-    return mistakes
+    return mistakes + place_mistakes(settings)
 
 
 def _unreadable(path: str) -> str:
@@ -258,15 +216,3 @@ def _unreadable(path: str) -> str:
         return "does not exist"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-
-
-def _real_overlaps(settings: Settings) -> list[Mistake]:
-    """Datasets whose paths are different by name and the same by symbolic links."""
-    mistakes: list[Mistake] = []
-    seen: dict[str, Any] = {}
-    for dataset in settings.datasets:
-        other = seen.setdefault(os.path.realpath(dataset.path), dataset)
-        if other is not dataset:
-            text = f'{shown_value(dataset.path)} leads to the path of dataset "{other.name}"; write another place'
-            mistakes.append(Mistake(settings.source_files[0], f"dataset[{dataset.name}].path", text))
-    return mistakes

@@ -14,7 +14,7 @@ from agent import __version__
 from agent.config.changes import ConfigChanges
 from agent.config.values import Peer, Settings
 from agent.core.clock import Clock
-from agent.core.errors import ConfigError, HikaeError, Refused
+from agent.core.errors import ConfigError, HikaeError, NotPermitted, Refused, StoreFailed
 from agent.core.forwarded import Forwarded, Told
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import BUSY, CERTIFICATE, EVENTS_FILE, NOT_LISTENING, REVOCATION_LIST, UNKNOWN_DATASET
@@ -56,6 +56,7 @@ from agent.web.serving import service_served
 DAY_NS = 86_400 * 10**9
 WARN_DAYS = 30
 _log = structlog.get_logger("node")
+_PREPARE = "prepare the agent's directories"
 
 
 class Door(Protocol):
@@ -118,7 +119,7 @@ class Node:
     def start(self) -> None:
         """Open every door, then the datasets (those that cannot be opened say so in status and are tried again).
 
-        Raises ``ConfigError``, ``Refused`` (port or socket taken), ``NotPermitted``; nothing runs then."""
+        Raises ``StoreFailed``, ``Refused`` (port or socket taken), ``NotPermitted``; nothing runs then."""
         with ExitStack() as stack:
             self._thaw_what_was_left()
             self._prepare_directories()
@@ -282,14 +283,16 @@ class Node:
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             state.chmod(0o700)
             Path(self._settings.node.admin_socket).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        except PermissionError as error:
+            remedy = "start it as root, or correct [node] state_dir"
+            raise NotPermitted(_PREPARE, str(state), f"{error.filename}: {error.strerror}", remedy) from error
         except OSError as error:
-            reason = f"{error.filename}: {error.strerror}"
-            raise ConfigError(
-                "prepare the agent's directories", str(state), reason, "correct [node] state_dir"
-            ) from error
+            # A disk that is full, read-only or away for now: the service manager tries again.
+            remedy = "mend the disk it lies on, or correct [node] state_dir"
+            raise StoreFailed(_PREPARE, str(state), f"{error.filename}: {error.strerror}", remedy) from error
         if not os.access(state, os.W_OK):
-            raise ConfigError(
-                "prepare the agent's directories", str(state), "it cannot be written", "correct its owner"
+            raise StoreFailed(
+                _PREPARE, str(state), "it cannot be written", "correct its owner, or mount it for writing"
             )
         keep_temporary_in(str(state))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from agent.config.places import misplaced
 from agent.config.values import Dataset
 from agent.core.errors import CalledOff, Damaged, HikaeError, NotFound, StoreFailed, TryAgain
 from agent.core.ids import CommitNumber
@@ -397,6 +398,8 @@ class Member:
 
     def _open(self, failed: Callable[[HikaeError], None]) -> Primary | Standby:
         home, node = self._around.home(self.dataset), self._around.node
+        for mistake in misplaced(self._around.settings, self.dataset.name):
+            raise StoreFailed("open the dataset", self.dataset.name, mistake.message, "it is tried again by itself")
         self.assigned = assign(lineage.recorded_role(home, node), self.dataset, node, home)
         self._tell_ignored()
         kind = Primary if self.role is Role.PRIMARY and not succession.must_wait(home, node) else Standby

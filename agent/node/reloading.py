@@ -66,11 +66,11 @@ class Reloader:
         with self._lock:
             try:
                 read = load(self._settings.source_files[0])
-                startable.check_startable(read, self._clock.now_ns())
+                wrong = startable.reloadable(self._settings, read, self._clock.now_ns())
             except ConfigError as error:
                 self._refused(error)
                 raise
-            return self._take(read)
+            return self._take(read, wrong)
 
     def remove(self, name: str, dry_run: bool, force: bool) -> Json:
         """Delete what is kept of a dataset that is not configured, or only say what that is: ``operations.removing``.
@@ -114,14 +114,15 @@ class Reloader:
             remedy = f"take it out of {file}, then: hikae reload; then: hikae dataset remove {name}"
             raise Refused("remove the dataset", name, "it is configured here", remedy)
 
-    def _take(self, read: Settings) -> Json:
+    def _take(self, read: Settings, wrong: Sequence[str]) -> Json:
         found = changes(self._settings, read)
         in_vain = {f"dataset[{name}].primary" for name in self._running.take(found, read)}
         self._settings = found.settings
         taken, waiting = ([key for key in keys if key not in in_vain] for keys in (found.taken, found.waiting))
         self._board.clear(CONFIG_INVALID)
         self._tell_waiting(waiting)
-        for warning in read.warnings:
+        warnings = [*read.warnings, *wrong]
+        for warning in warnings:
             _log.warning("configuration", warning=warning)
         _log.info("the configuration was read again", taken=taken, needs_restart=waiting)
         self._changed()
@@ -129,12 +130,12 @@ class Reloader:
             "files": list(read.source_files),
             "taken": taken,
             "needs_restart": waiting,
-            "warnings": list(read.warnings),
+            "warnings": warnings,
         }
 
     def _refused(self, error: ConfigError) -> None:
         _log.error("the configuration is refused; the agent goes on with the one before", reason=str(error))
-        remedy = "correct it, then: hikae reload. Until then the agent goes on as before, but would not start again"
+        remedy = "correct it, then: hikae reload. Until then the agent goes on as before; a restart would take the wrong file"
         self._problem(CONFIG_INVALID, f"the configuration is wrong: {_first_mistake(error)}", remedy)
         self._changed()
 

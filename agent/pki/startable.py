@@ -6,7 +6,8 @@ import os
 
 from agent.config.load import file_mistakes
 from agent.config.mistakes import ConfigMistakes, Mistake
-from agent.config.values import Settings
+from agent.config.places import is_of_dataset
+from agent.config.values import Dataset, Settings
 from agent.core.errors import HikaeError
 from agent.pki.identity import load_identity
 from agent.pki.revocation import RevocationList
@@ -38,16 +39,42 @@ def check_startable(settings: Settings, now_ns: int) -> tuple[str, ...]:
 
 def starting(settings: Settings, now_ns: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the start has to say, as ``(warnings, errors)``. What is wrong with certificates, keys, lists and clocks
-    keeps no agent from running: it serves no peer, says so, and goes on once they are mended.
+    keeps no agent from running: it serves no peer, says so, and goes on once they are mended. So does a dataset that cannot stand
+    where it is to: it alone is not opened, and is tried again.
 
     Raises :class:`ConfigMistakes` for everything else for which :func:`check_startable` does."""
     try:
         return check_startable(settings, now_ns), ()
     except ConfigMistakes as error:
-        others = [mistake for mistake in error.mistakes if not mistake.key.startswith("tls.")]
+        others = [one for one in error.mistakes if not one.key.startswith("tls.") and not is_of_dataset(one)]
         if others:
             raise ConfigMistakes(settings.source_files[0], others) from error
         return (), tuple(str(mistake) for mistake in error.mistakes)
+
+
+def reloadable(running: Settings, read: Settings, now_ns: int) -> tuple[str, ...]:
+    """What has to be said of settings that are to take the place of those that run: also what is wrong already, with files and
+    places that are named as before. That is no reason to refuse what else was changed.
+
+    Raises :class:`ConfigMistakes` as :func:`check_startable` does, for everything that is named anew."""
+    try:
+        return check_startable(read, now_ns)
+    except ConfigMistakes as error:
+        old = {dataset.name: dataset for dataset in running.datasets}
+        as_before = {name for name, new in ((one.name, one) for one in read.datasets) if _stands_as(old.get(name), new)}
+        same_tls = running.tls == read.tls
+        refused = [
+            one
+            for one in error.mistakes
+            if not (same_tls and one.key.startswith("tls.")) and not any(is_of_dataset(one, name) for name in as_before)
+        ]
+        if refused:
+            raise ConfigMistakes(read.source_files[0], refused) from error
+        return tuple(str(mistake) for mistake in error.mistakes)
+
+
+def _stands_as(old: Dataset | None, new: Dataset) -> bool:
+    return old is not None and (old.kind, old.path, old.vault) == (new.kind, new.path, new.vault)
 
 
 def _certificates(settings: Settings, now_ns: int) -> tuple[list[Mistake], tuple[str, ...]]:

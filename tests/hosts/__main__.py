@@ -286,7 +286,7 @@ ln page-1.html index.html; ln -s page-2.html latest; chown 33:33 page-3.html; ch
 _NOTHING_IS_LEFT = """! pgrep -f /usr/bin/hikae
 for left in /opt/hikae /etc/hikae /var/lib/hikae /run/hikae /usr/bin/hikae \\
     /etc/systemd/system/hikae.service /etc/systemd/system/hikae-web.service \\
-    /etc/sysusers.d/hikae.conf /etc/tmpfiles.d/hikae.conf; do
+    /etc/sysusers.d/hikae.conf /etc/tmpfiles.d/hikae.conf /usr/share/man/man1/hikae*; do
   if [ -e $left ]; then echo "left behind: $left"; false; fi
 done
 if getent passwd hikae; then false; fi

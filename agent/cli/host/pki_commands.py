@@ -66,9 +66,9 @@ def issue(name: str, directory: str, hosts: tuple[str, ...], days: int, as_json:
 @click.option("--days", type=click.IntRange(min=1), default=NODE_DAYS, show_default=True, help="How long it is good.")
 @json_option
 def renew(name: str, directory: str, days: int, as_json: bool) -> None:
-    """Make a new certificate for the same name and hosts.
+    """Make a new certificate, with a key of its own, for the same name and hosts.
 
-    Copy it to the node; its agent takes it up by itself. The old one stays good until it expires."""
+    Copy both to the node; its agent takes them up by itself. The old certificate stays good until it expires."""
     with told_of("renew the certificate", directory):
         made = authority.renew(name, directory, days, now_ns=_now())
     _answer([made], as_json)

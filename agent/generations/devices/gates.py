@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from agent.config.disks import overlap_of, placed_device
 from agent.config.nesting import below
+from agent.config.places import overlap_of, placed_device
 from agent.config.values import Dataset, Settings
 from agent.core.errors import Refused
 from agent.fs.block_device import BlockPlaces, lies_below

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 
 from agent.core.errors import Exit
 from fakes.agents import Agent, pair
+from fakes.eventually import eventually
 
 
 def refused(agent: Agent, *command: str) -> str:
@@ -91,6 +93,34 @@ def test_a_missing_certificate_is_named() -> None:
         both.alpha.told("certificate", "alpha.crt")
         both.hand_out(both.alpha)
         both.mirror()
+
+
+def test_a_dataset_that_cannot_stand_where_it_is_to_keeps_the_others_going() -> None:
+    """A mount below another dataset is away at the start: that dataset says so and waits, the other is replicated; once there is
+    another place for it, it goes on by itself."""
+    with pair() as both:
+        inner, moved = both.source / "data", both.base / "elsewhere"
+        for place in (inner, moved):
+            place.mkdir(parents=True)
+        for agent, path in ((both.alpha, inner), (both.beta, both.base / "copy")):
+            text = agent.config.read_text()
+            dataset = text[text.index("[[dataset]]") :].replace('"web"', '"data"')
+            agent.config.write_text(text + re.sub(r"(?m)^path = .*$", f'path = "{path}"', dataset))
+        assert "nothing is mounted there" in refused(both.alpha, "config", "check")
+        (both.source / "f").write_text("x")
+        both.start()
+        for agent in both.agents:
+            agent.up()
+        eventually((both.target / "f").exists, 60)
+        assert "nothing is mounted there" in _not_running(both.alpha)[0]
+        inner.rmdir()
+        inner.symlink_to(moved)
+        eventually(lambda: not _not_running(both.alpha), 60)
+
+
+def _not_running(agent: Agent) -> list[str]:
+    """Why the second dataset is not open."""
+    return [one["message"] for one in agent.dataset("data")["problems"] if one["code"] == "not-running"]
 
 
 def test_commands_find_no_agent() -> None:

@@ -48,11 +48,22 @@ def test_check_without_root(hikae: Hikae, published: Published, tmp_path: Path) 
     assert (2, True, False) == (code, out.startswith("HIKAE CRITICAL - web held"), "secret" in out)
 
 
-@pytest.mark.parametrize("wrong", [("check", "--foo"), ("check", "a", "b"), ("check", "-w", "soon")])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("check", "--foo"),
+        ("check", "a", "b"),
+        ("check", "-w", "soon"),
+        ("check", "-w"),
+        ("check", "--config"),
+        ("--config", "x", "check", "--warning"),
+        ("--foo", "check"),
+    ],
+)
 def test_check_that_is_called_wrongly_is_unknown(hikae: Hikae, wrong: tuple[str, ...]) -> None:
     """Code 3, with a line on stdout as monitoring systems show it."""
     code, out, err = hikae(*wrong)
-    assert (3, "HIKAE UNKNOWN - ", True) == (code, out[:16], "Usage: hikae check" in err)
+    assert (3, "HIKAE UNKNOWN - ", True) == (code, out[:16], "Error: " in err)
 
 
 def _rewritten(directory: Path, change: Callable[[dict[str, object]], object]) -> None:

@@ -109,6 +109,13 @@ def test_reload_tells_what_became_of_each_key(hikae: Hikae, controls: FakeContro
     ) == hikae("reload")
 
 
+def test_reload_of_a_file_that_is_not_there_asks_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """At the usual place may listen another agent than the one that is meant."""
+    file = str(tmp_path / "nope.toml")
+    assert Exit.CONFIG == main(["--config", file, "reload"], Context(connect=pytest.fail))
+    assert file in capfd.readouterr().err
+
+
 def test_reload_reaches_the_agent_although_the_file_is_broken(
     tmp_path: Path, controls: FakeControls, capfd: pytest.CaptureFixture[str]
 ) -> None:

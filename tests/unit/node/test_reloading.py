@@ -95,12 +95,25 @@ def test_a_wrong_file_changes_nothing(node: Node, text: str, words: tuple[str, .
     assert {} == node.problems()
 
 
-def test_a_key_that_is_gone_is_a_wrong_file(node: Node) -> None:
-    """What the settings name must be there, as at a start."""
+def test_what_is_wrong_already_refuses_no_reload(node: Node) -> None:
+    """A key that is gone, a place that was taken: both are said, and what else was changed takes effect."""
     (node.file.parent / "pki" / "alpha.key").unlink()
-    with pytest.raises(ConfigError):
-        node.reloader.reload()
-    assert "tls.key" in node.problems()[CONFIG_INVALID].message
+    node.file.write_text(HEAD + LIMITED)
+    found = node.reloader.reload()
+    assert (["dataset[web].limits"], True) == (found["taken"], "tls.key" in found["warnings"][0])
+    assert {} == node.problems()
+
+
+def test_what_is_named_anew_must_be_there(node: Node) -> None:
+    """Files that another name leads to, and a place that a dataset is moved to."""
+    for text, key in (
+        (HEAD + '[tls]\nkey = "/nowhere/alpha.key"\n' + LIMITED, "tls.key"),
+        (HEAD + LIMITED.replace("/srv/web", str(node.file)), "dataset[web].path"),
+    ):
+        node.file.write_text(text)
+        with pytest.raises(ConfigError):
+            node.reloader.reload()
+        assert key in node.problems()[CONFIG_INVALID].message
 
 
 def test_what_needs_a_restart_is_said_until_it_is_undone(node: Node) -> None:

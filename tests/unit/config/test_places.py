@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import file_mistakes, load
-from agent.config.disks import PlacedDevice, disk_of, overlap_of
+from agent.config.places import PlacedDevice, disk_of, overlap_of
 
 DISK, PART, NEXT, OTHER = (8, 0), (8, 1), (8, 2), (8, 16)
 
