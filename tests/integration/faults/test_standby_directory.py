@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+from functools import partial
 from pathlib import Path
 
 from fakes.agents import pair
@@ -93,6 +95,34 @@ def test_another_path_is_filled_by_resync() -> None:
             agent.cleared("config-differs")
         assert 3 == both.beta.run("resync", "web", "--standby", "--yes").returncode
         assert 3 == both.alpha.run("resync", "web", "--standby", "--yes").returncode
+
+
+def test_a_lost_standby_is_filled_from_the_vault_while_the_primary_is_dead(rng: random.Random) -> None:
+    """Also where the agent is killed again and again meanwhile: the next one goes on by itself."""
+    with pair() as both:
+        for number in range(400):
+            (both.source / f"f{number}").write_bytes(rng.randbytes(20_000))
+        both.begin()
+        both.alpha.kill()
+        shutil.rmtree(both.target)
+        both.beta.told("standby-gone")
+        both.beta.json("resync", "web", "--standby", "--yes")
+        for _ in range(4):
+            wanted = min(_files(both.target) + 1, 400)
+            eventually(partial(_has_files, both.target, wanted))
+            both.beta.kill()
+            both.beta.start()
+        both.beta.up()
+        eventually(lambda: not differences(str(both.source), str(both.target)), 60)
+        both.beta.cleared("standby-gone", "not-running")
+
+
+def _files(target: Path) -> int:
+    return len(list(target.glob("f*")))
+
+
+def _has_files(target: Path, count: int) -> bool:
+    return _files(target) >= count
 
 
 def test_a_standby_that_is_gone_has_nothing_applied() -> None:
