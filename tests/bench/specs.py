@@ -7,6 +7,8 @@ from bench.sizes import MIB, Sizes, size_in_words
 
 #: Of each file that is changed before an old primary rejoins; and what the wire may take for a change beside content, in bytes.
 CHANGED_BYTES, _OF_A_CHANGE = 500, 200
+#: Of how many files two moments that are compared differ, and in how many generations a name is looked for.
+DIFFERENCES, GENERATIONS = 10_000, 60
 #: Work that is measured in one go, by the name that ``ROWS`` may give, and its rows.
 Jobs = dict[str, tuple[Spec, ...]]
 
@@ -18,6 +20,7 @@ def jobs(sizes: Sizes) -> Jobs:
         "first-sync-large": _large(sizes),
         "scattered-change": _scattered(sizes),
         "many-files": _many(sizes),
+        "moments": _moments(sizes),
         "durable-write": _durable(sizes),
         "lag": _lag(sizes),
         "expiry": _expiry(sizes),
@@ -83,6 +86,17 @@ def _many(sizes: Sizes) -> tuple[Spec, ...]:
         Spec("reconcile-unchanged", f"reconcile of {files} unchanged empty files", "rsync -a over ssh", limit=1.0),
         Spec("memory-primary", f"{peak}, primary", "", Unit.BYTES, limit=memory, of="ours"),
         Spec("memory-secondary", f"{peak}, secondary", "", Unit.BYTES, limit=memory, of="ours"),
+    )
+
+
+def _moments(sizes: Sizes) -> tuple[Spec, ...]:
+    files = f"{sizes.many_files:,} empty files"
+    changed = f"{min(DIFFERENCES, sizes.many_files):,}"
+    return (
+        Spec("take", f"a generation of {files} that did not change", "", limit=0.5, of="ours"),
+        Spec("diff", f"what differs between two moments of {files}: {changed} of them", "", limit=0.5, of="ours"),
+        Spec("find-name", f"a name in {GENERATIONS} generations of {files}", "", limit=0.3, of="ours"),
+        Spec("find-path", "a path with a wildcard in it, in these", "", limit=3.0, of="ours"),
     )
 
 
