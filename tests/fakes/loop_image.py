@@ -63,7 +63,7 @@ def mounted(image: Path, where: Path, *options: str) -> Iterator[Path]:
     try:
         yield where
     finally:
-        run("umount", str(where))
+        unmount(where)
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def at_directory(device: str | Path, where: Path) -> Iterator[Path]:
     try:
         yield where
     finally:
-        run("umount", str(where))
+        unmount(where)
 
 
 @contextmanager

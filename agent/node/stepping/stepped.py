@@ -131,9 +131,11 @@ class SteppedWork:
 
     def tick(self) -> None:
         """Go on with what a crash, or an end of the agent, left undone."""
-        if self._ending.is_set() or self._is_running() or self._clock.monotonic() < self._not_before:
+        if self._ending.is_set() or self._clock.monotonic() < self._not_before:
             return
         with self._lock:
+            if self._is_running():
+                return  # also one that was begun a moment ago, whose record would seem to be a crash's
             for kind in self._kinds.values():
                 if kind.goes_on() and self._goes_on(kind):
                     return

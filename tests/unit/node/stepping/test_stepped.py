@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +45,18 @@ def _wait(world: World, _record: StepsRecord) -> StepOutcome:
     return world.wait()
 
 
+class ClockThatActs(SystemClock):
+    """Something else happens at the moment when it is looked at."""
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def monotonic(self) -> float:
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return super().monotonic()
+
+
 class Lists:
     """Two kinds of a dataset, and the worlds that were made."""
 
@@ -55,7 +67,8 @@ class Lists:
         self.allowed = True
         self.told: list[MovingFacts | None] = []
         kinds = (self._kind("first"), self._kind("second"))
-        self.stepped = SteppedWork("web", home, self.board, SystemClock(), lambda: kinds, self._changed)
+        self.clock = ClockThatActs()
+        self.stepped = SteppedWork("web", home, self.board, self.clock, lambda: kinds, self._changed)
 
     def _changed(self) -> None:
         self.told.append(self.stepped.moving)
@@ -118,6 +131,17 @@ def test_a_second_of_any_kind_is_told_what_is_under_way(tmp_path: Path) -> None:
         with pytest.raises(TryAgain, match="the first is under way already, at the step wait"):
             all_of.stepped.begin("second", {})
         assert not (tmp_path / "second.json").exists()
+
+
+def test_what_begins_while_it_is_tended_is_not_taken_for_what_a_crash_left(tmp_path: Path) -> None:
+    """Its record is there before its tender looks: it is not begun a second time beside itself."""
+    with lists(tmp_path) as made:
+        made.clock.meanwhile = lambda: made.begun("first")
+        made.stepped.tick()
+        assert 1 == len(made.worlds)
+        made.worlds[0].go.set()
+        made.stepped.join()
+        assert [None] == [record.failed for record in made.ended]
 
 
 def test_it_ends_with_the_agent_and_goes_on_with_what_was_asked(tmp_path: Path) -> None:
