@@ -1,5 +1,5 @@
-"""Asks one address at a steady rate until SIGTERM, then prints how long each answer took, as JSON: ``PORT RATE``. A line says
-before that it has begun.
+"""Asks for the primary, of one dataset and of all, at a steady rate until SIGTERM, then prints how long each answer took and how
+often each code came, as JSON: ``PORT RATE``. A line says before that it has begun.
 
 A time counts from when the request was due, not from when it could be sent: a server that stands still is not spared what it
 kept from being asked. Who asks in earnest is another machine: this process goes before all others where it may, and spends some
@@ -14,10 +14,11 @@ import signal
 import socket
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 
 _CONNECTIONS = 16
-_REQUEST = b"GET /datasets/web/primary HTTP/1.1\r\nHost: bench\r\n\r\n"
+_REQUESTS = tuple(b"GET %b HTTP/1.1\r\nHost: bench\r\n\r\n" % path for path in (b"/primary", b"/datasets/web/primary"))
 _LENGTH = b"\r\ncontent-length: "
 _MOST = 65_536
 
@@ -25,16 +26,17 @@ _MOST = 65_536
 class _Connection:
     """One that asks each ``gap`` seconds. ``due``: when next; ``asked``: whether an answer is waited for."""
 
-    def __init__(self, port: int, due: float, gap: float) -> None:
+    def __init__(self, port: int, request: bytes, due: float, gap: float) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.due = due
         self.asked = False
         self._gap = gap
+        self._request = request
         self._got = b""
 
     def ask(self) -> None:
-        self.socket.sendall(_REQUEST)
+        self.socket.sendall(self._request)
         self.asked = True
 
     def receive(self) -> tuple[int, float] | None:
@@ -57,13 +59,15 @@ def _all(port: int, rate: float) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     print("asking", flush=True)
     gap, begun = _CONNECTIONS / rate, time.monotonic()
-    connections = [_Connection(port, begun + number / rate, gap) for number in range(_CONNECTIONS)]
+    connections = [
+        _Connection(port, _REQUESTS[number % 2], begun + number / rate, gap) for number in range(_CONNECTIONS)
+    ]
     poll = select.poll()
     by_fd = {one.socket.fileno(): one for one in connections}
     for fd in by_fd:
         poll.register(fd, select.POLLIN)
     took: list[float] = []
-    codes: set[int] = set()
+    codes = Counter[int]()
     while not ended:
         waiting = [one for one in connections if not one.asked]
         now = time.monotonic()
@@ -73,9 +77,9 @@ def _all(port: int, rate: float) -> None:
         nearest = min((one.due for one in connections if not one.asked), default=now + 1.0)
         for fd, _ in poll.poll(max(0.0, nearest - time.monotonic()) * 1000):
             if (answered := by_fd[fd].receive()) is not None:
-                codes.add(answered[0])
+                codes[answered[0]] += 1
                 took.append(answered[1])
-    print(json.dumps({"took": took, "codes": sorted(codes), "seconds": time.monotonic() - begun}))
+    print(json.dumps({"took": took, "codes": codes, "seconds": time.monotonic() - begun}))
 
 
 if __name__ == "__main__":
