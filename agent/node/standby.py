@@ -224,7 +224,7 @@ class Standby:
         if not self.rejoined.filling.at_work:
             # What is found present while a vault is filled is found in the tree as well.
             self._collector.tick(hurry=self.space.hurries)
-        self.space.tick(self._collector.ended)
+        self.space.tick(self._collector.ended, follows=self.was_consistent)
         self.brake_generations.look(self._applier.holds.noted)
         self._tell_short_history()
         self.scheduled.tick()
@@ -234,9 +234,9 @@ class Standby:
     def _tell_short_history(self) -> None:
         board, now = self._context.board, self._context.around.clock.now_ns()
         allowed = self.space.shortened().history
-        problem = (
-            short_history(self.dataset, allowed, self.space.facts(), now) if allowed < self.dataset.history else None
-        )
+        problem = None
+        if allowed < self.dataset.history:
+            problem = short_history(self.dataset, allowed, self.space.facts(), self.space.changes_per_day(), now)
         if problem is not None:
             board.put(problem)
         else:

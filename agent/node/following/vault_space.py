@@ -25,6 +25,7 @@ from agent.generations.vault_growth import (
     history_allowed,
     sampled,
 )
+from agent.node.following.received_bytes import ReceivedBytes
 from agent.status.figures import size_text
 from agent.store.catalog.reader import CatalogReader
 from agent.store.local import Local
@@ -59,14 +60,16 @@ class VaultSpace:
         self._samples = decode_samples(stores.local.value(_KEY))
         self._size = directory_size(stores.vault)
         self._came = 0
+        self._received = ReceivedBytes(stores.local, clock)
         self._full = False
         self._look_at = self._count_at = clock.monotonic()
         self._held_bytes = 0
         self._allowed: int | None = None
         self._judged = 0
 
-    def tick(self, collections: int) -> None:
-        """Look, where it is time. ``collections``: how many came to their end since the start."""
+    def tick(self, collections: int, *, follows: bool = True) -> None:
+        """Look, where it is time. ``collections``: how many came to their end since the start; ``follows``: the first sync is
+        through, so that what comes is what changed."""
         now = self._clock.monotonic()
         if now >= self._look_at:
             self._look_at = now + _LOOK
@@ -75,6 +78,7 @@ class VaultSpace:
         if now >= self._count_at:
             self._count_at = now + _COUNT
             self._count()
+            self._received.look(counts=follows)
         if collections != self._judged:
             self._judged = collections
             self._judge()
@@ -99,6 +103,10 @@ class VaultSpace:
         ratio = round(self._held_bytes / self._size, 2) if self._held_bytes and self._size else None
         return VaultFacts(self._size, limit, ratio, growth, full_at(now, growth, limit))
 
+    def changes_per_day(self) -> int | None:
+        """Bytes of changes that come in a day; None while that is not known."""
+        return self._received.per_day()
+
     def refusal(self) -> Refuse | None:
         """Why no call is served now."""
         self.measure()
@@ -106,6 +114,7 @@ class VaultSpace:
 
     def require(self, amount: int) -> None:
         """``amount`` more bytes have come. Raises ``VaultLimitReached``."""
+        self._received.came(amount)
         limit = self._dataset().vault_limit
         if limit is None:
             return

@@ -16,7 +16,9 @@ from agent.core.problem import ProblemBoard
 from agent.core.problem_codes import DISK_RESERVE, VAULT_FULL
 from agent.fs.reserve import VaultLimitReached
 from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
+from agent.node.following.short_history import short_history
 from agent.node.following.vault_space import SpaceStores, VaultSpace
+from agent.status.figures import size_text
 from agent.store.local import Local
 from fakes.clocks import SetClock
 from fakes.store_fakes import begun, dir_row, expire, header, number
@@ -137,3 +139,32 @@ def test_growth_outlives_a_restart(bench: Bench) -> None:
     assert 22 * KIB < facts.bytes_per_day < 25 * KIB
     assert facts.full_at_ns is not None
     assert 3 * 86_400 * 10**9 < facts.full_at_ns - bench.clock.now_ns() < 4 * 86_400 * 10**9
+
+
+@pytest.mark.parametrize("shrinks", [0, 100], ids=["no-growth", "shrinking"])
+def test_what_comes_in_is_known_where_the_vault_grows_no_more(bench: Bench, shrinks: int) -> None:
+    """Its history is shortened: what leaves is as much as what comes, or more. A restart forgets a minute of it at most; nothing
+    is said before an hour is known, and a first sync is not counted."""
+    bench.space.require(90 * KIB)
+    bench.space.tick(0, follows=False)
+    assert None is bench.space.changes_per_day()
+    for minute in range(26 * 60):
+        if not minute % 60:
+            bench.takes(95 * KIB - minute // 60 * shrinks)
+            bench.space.require(KIB)
+        if minute == 400:
+            stores = SpaceStores(bench.place / "vault", bench.catalog.reader, bench.local)
+            bench.space = VaultSpace(stores, lambda: bench.dataset, bench.board, bench.clock)
+        bench.clock.advance(60)
+        bench.space.tick(0)
+        if minute == 30:
+            assert None is bench.space.changes_per_day()
+    bench.space.tick(1)
+    changes, growth = bench.space.changes_per_day(), bench.space.facts().bytes_per_day
+    assert changes is not None
+    assert growth is not None
+    assert growth <= 0
+    assert 23 * KIB <= changes <= 25 * KIB
+    problem = short_history(bench.dataset, bench.space.shortened().history, bench.space.facts(), changes, 5)
+    assert problem is not None
+    assert f"{size_text(changes)} of changes come in a day" in problem.message
