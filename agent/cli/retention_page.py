@@ -56,6 +56,8 @@ def say_simulation(dataset: str, answer: Json, as_json: bool) -> None:
     say("         1   5    10   15   20   25   30")
     for line in _months(kept):
         say(line)
+    if answer.get("more"):
+        remark("these are the newest that would be kept; there would be older ones too")
     remark(f"each figure: how many of that day; + for more than {_MANY}")
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import takewhile
 
 from cronsim import CronSim
 
@@ -27,12 +25,6 @@ def due_since(line: str, done: int, now: int, zone: tzinfo | None = None) -> int
     found = next(CronSim(line, _local(now, zone) + timedelta(seconds=1), reverse=True), None)
     last = int(found.timestamp()) * _SECOND if found is not None else done
     return last if done < last <= now else None
-
-
-def moments_of_schedule(line: str, begin: int, end: int, zone: tzinfo | None = None) -> Iterator[int]:
-    """Every moment (UTC ns) of a cron line after ``begin`` and up to ``end``."""
-    moments = (int(one.timestamp()) * _SECOND for one in CronSim(line, _local(begin, zone)))
-    return takewhile(lambda one: one <= end, moments)
 
 
 def _local(ns: int, zone: tzinfo | None) -> datetime:

@@ -87,7 +87,7 @@ class GenerationsExpireRequest(DatasetRequest[Json]):
     each counted alone; null: not counted.
     With ``dry_run`` nothing goes. What pins, ``immutable_for`` and readers hold stays, whoever asks. With ``simulate`` nothing
     goes either, and what is answered is what the rules would keep after three years of the schedule: ``{"schedule", "until",
-    "simulated": [{"time", "why"}]}``."""
+    "simulated": [{"time", "why"}], "more"}``; ``more``: older ones would stay too, too many to be told."""
 
     dry_run: bool = False
     simulate: bool = False
@@ -226,9 +226,9 @@ def _simulated(rules: Generations) -> Json:
     from agent.generations.simulation import kept_after_years
 
     now = time.time_ns()
-    kept = kept_after_years(rules, now, now + SIMULATED)
+    kept, more = kept_after_years(rules, now, now + SIMULATED)
     simulated = [{"time": stamp(one.taken), "why": "; ".join(one.why)} for one in kept]
-    return {"schedule": rules.schedule, "until": stamp(now + SIMULATED), "simulated": simulated}
+    return {"schedule": rules.schedule, "until": stamp(now + SIMULATED), "simulated": simulated, "more": more}
 
 
 def _judged(verdicts: list[RetentionVerdict], freed: int | None) -> Json:

@@ -7,14 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-import pytest
-
-from agent.config.values import Generations, Keep
+from agent.config.values import Keep
 from agent.core.ids import CommitNumber
 from agent.generations.naming import generation_name
 from agent.generations.retention import BEFORE_STAYS, NO_RULE, RetentionMoment, judged_generations, releases
 from agent.generations.retention_clock import RetentionTime, Ticks, first_retention_time
-from agent.generations.simulation import kept_after_years
 from agent.store.catalog.generation import Cause, Generation
 
 HOUR = 3600 * 10**9
@@ -163,21 +160,6 @@ def _one_life(chance: random.Random, rules: Keep, immutable: int) -> None:
         assert list(model.kept) == [one.name for one in kept]
         held = [one.name for one in before if one.pinned or one.immutable_until > passed]
         assert set(held) <= set(model.kept)
-
-
-@pytest.mark.parametrize(
-    ("rules", "expected"),
-    [
-        (Generations("0 * * * *", Keep(hourly=24, daily=30, weekly=8, monthly=12)), 24 + 29 + 4 + 11),
-        (Generations("0 3 * * *", Keep(yearly=2)), 2),
-        (Generations("none", Keep(hourly=24)), 0),
-        (Generations("* * * * *", Keep(last=5)), 5),
-    ],
-)
-def test_what_is_kept_after_three_years(rules: Generations, expected: int) -> None:
-    """About one for each that a rule names; how many of them two rules name depends on the day."""
-    found = len(kept_after_years(rules, NOW, NOW + 3 * YEAR, UTC))
-    assert abs(expected - found) <= 3 * (expected > 10), found
 
 
 def test_generations_are_named_by_their_second() -> None:

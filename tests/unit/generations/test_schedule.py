@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.generations.schedule import SPREAD, due_since, moments_of_schedule, spread_ns
+from agent.generations.schedule import SPREAD, due_since, spread_ns
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -33,12 +33,6 @@ def ns(text: str) -> int:
 def test_what_is_due(line: str, done: str, now: str, due: str | None) -> None:
     """In local time: once, however many were missed; at its time on the day whose clocks pass over it too."""
     assert (ns(due) if due else None) == due_since(line, ns(done), ns(now), BERLIN)
-
-
-def test_every_moment_of_a_span() -> None:
-    """The first is after its beginning."""
-    found = list(moments_of_schedule("0 */12 * * *", ns("2026-11-22 00:00"), ns("2026-11-23 00:00"), UTC))
-    assert [ns("2026-11-22 12:00"), ns("2026-11-23 00:00")] == found
 
 
 def test_datasets_are_spread_and_each_keeps_its_place() -> None:
