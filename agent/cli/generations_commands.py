@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import click
 
 from agent.cli.context import Context
@@ -29,8 +31,10 @@ from agent.status.state import Role
 from agent.status.text import shown
 
 #: Beside the label, which has the rest of 80 columns: generation, time, state, size, entries.
-_ROW = "{:<19} {:<16} {:<1} {:>9} {:>10} {}"
+_ROW = "{:<19} {:<16} {:<1} {:>9}{} {:>10} {}"
 _LABEL_WIDTH = 20
+#: What of the size only this generation has, as it lies in the vault, and what others have too: where there is room for it.
+_SPACE, _WITH_SPACE = " {:>9} {:>9}", 100
 
 
 @click.command()
@@ -215,17 +219,25 @@ def _answer_pin(dataset: str, result: Json, as_json: bool) -> None:
 
 
 def _say_list(found: list[Json]) -> None:
-    say(_ROW.format("GENERATION", "TAKEN", "", "SIZE", "ENTRIES", "LABEL").rstrip())
+    wide = shutil.get_terminal_size().columns >= _WITH_SPACE
+    columns = _SPACE.format("OWN", "SHARED") if wide else ""
+    say(_ROW.format("GENERATION", "TAKEN", "", "SIZE", columns, "ENTRIES", "LABEL").rstrip())
     for one in found:
         label = one["label"] if len(one["label"]) <= _LABEL_WIDTH else one["label"][: _LABEL_WIDTH - 1] + "…"
         taken, size = _local(one["time"])[:16], size_text(one["bytes"])
-        say(_ROW.format(one["generation"], taken, _state(one), size, f"{one['entries']:,}", label).rstrip())
+        space = _SPACE.format(_size(one.get("own_bytes")), _size(one.get("shared_bytes"))) if wide else ""
+        row = _ROW.format(one["generation"], taken, _state(one), size, space, f"{one['entries']:,}", label)
+        say(row.rstrip())
     if any(one["incomplete"] for one in found):
         remark("! not all here: hikae generations show names how much")
     if any(one["pinned"] for one in found):
         remark("* pinned")
     if groups := sorted({one["together"].rpartition("/")[0] for one in found if one.get("together")}):
         remark(f"+ of one moment with the other datasets of group {', '.join(groups)}")
+
+
+def _size(count: int | None) -> str:
+    return "?" if count is None else size_text(count)
 
 
 def _state(one: Json) -> str:
@@ -241,6 +253,7 @@ def _facts(one: Json) -> list[tuple[str, str]]:
         ("state of", f"{_local(one['state_time'])}, commit {commit_text(one)}"),
         ("consistency", f"{one['consistency']}{_stood_still(one)}"),
         ("holds", f"{one['entries']:,} entries, {size_text(one['bytes'])}"),
+        ("space", _space(one)),
         ("incomplete", f"{one['incomplete']:,} are not all here: hikae status names them" if one["incomplete"] else ""),
         ("together", _with_others(one.get("together", ""))),
         ("note", one["note"]),
@@ -249,6 +262,13 @@ def _facts(one: Json) -> list[tuple[str, str]]:
         ("digest", one["digest"]),
     ]
     return [(label, words) for label, words in facts if words]
+
+
+def _space(one: Json) -> str:
+    if one.get("own_bytes") is None:
+        return "too many files differ around it for its own space to be counted"
+    own, shared = size_text(one["own_bytes"]), size_text(one["shared_bytes"])
+    return f"{own} of the vault for it alone; other moments have {shared} of it too"
 
 
 def _with_others(together: str) -> str:

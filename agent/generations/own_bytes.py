@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from agent.core import chunks
 from agent.core.chunks import PIECE
@@ -35,17 +35,28 @@ class Places(Protocol):
         ...
 
 
+class OwnBytes(NamedTuple):
+    """What one generation alone has: ``stored`` as it lies in the packs, ``content`` of it as files hold it."""
+
+    stored: int
+    content: int
+
+    def shared(self, total: int) -> int:
+        """What other moments have too of ``total`` bytes that files hold."""
+        return max(0, total - self.content)
+
+
 def own_bytes(
     catalog: CatalogReader, vault: Places, numbers: Iterable[CommitNumber], most: int = VERSIONS_MOST
-) -> dict[CommitNumber, int | None]:
-    """Bytes in the packs, by commit; None where ``most`` versions were looked at before its turn came, the newest first."""
+) -> dict[CommitNumber, OwnBytes | None]:
+    """By commit; None where ``most`` versions were looked at before its turn came, the newest first."""
     horizon = catalog.horizon()
     readable = sorted({*catalog.readable_before_horizon(), horizon})
-    found: dict[CommitNumber, int | None] = {}
+    found: dict[CommitNumber, OwnBytes | None] = {}
     for number in sorted(numbers, reverse=True):
         if number >= horizon:
             # Every moment around it can be read.
-            found[number] = 0
+            found[number] = OwnBytes(0, 0)
             continue
         at = bisect_left(readable, number)
         before = CommitNumber(readable[at - 1]) if at else NOTHING
@@ -59,8 +70,16 @@ def own_bytes(
         for version in versions:
             kept = {name for moment in (before, after) for name in _names(catalog, vault, version.id, moment)}
             own |= _below(vault, version.content, kept)
-        found[number] = sum(HEADER_SIZE + place.stored_length for name in own if (place := vault.place_of(name)))
+        found[number] = _sum(place for name in own if (place := vault.place_of(name)))
     return found
+
+
+def _sum(places: Iterable[Place]) -> OwnBytes:
+    stored = content = 0
+    for place in places:
+        stored += HEADER_SIZE + place.stored_length
+        content += place.raw_length if place.kind != PIECE else 0
+    return OwnBytes(stored, content)
 
 
 def _names(catalog: CatalogReader, vault: Places, id: ObjectId, moment: CommitNumber) -> set[bytes]:

@@ -16,6 +16,7 @@ from agent.status.state import Role
 if TYPE_CHECKING:
     from agent.config.values import Generations
     from agent.core.commit import Commit
+    from agent.generations.own_bytes import OwnBytes
     from agent.generations.retention import RetentionVerdict
     from agent.node.reigning.own_history import OwnHistory
     from agent.node.standby import Standby
@@ -31,10 +32,10 @@ _REACHED = ("file-consistent", "crash-consistent", "application-consistent")
 @dataclass(frozen=True, slots=True)
 class GenerationsListRequest(DatasetRequest[list[Json]]):
     """Every generation, the oldest first: ``[{"generation", "node", "time", "label", "pinned", "entries", "bytes", "own_bytes",
-    "consistency", "incomplete", "together"}]``; ``together``: what those of other datasets have too that are of the same moment
-    (``GROUP/NAME``), "" for one by itself; ``own_bytes``: what the vault keeps for its commit alone, as
-    it lies there, counted by versions of files (a chunk that another file has too is counted nevertheless); null where that are
-    too many to be counted now."""
+    "shared_bytes", "consistency", "incomplete", "together"}]``; ``together``: what those of other datasets have too that are of
+    the same moment (``GROUP/NAME``), "" for one by itself; ``own_bytes``: what the vault keeps for its commit alone, as it lies
+    there, counted by versions of files (a chunk that another file has too is counted nevertheless); ``shared_bytes``: what of
+    ``bytes`` other moments have too, as files hold it; both null where that are too many to be counted now."""
 
     ANSWER = list
 
@@ -118,7 +119,7 @@ def _list(call: DatasetCall, _request: GenerationsListRequest) -> list[Json]:
     with side.reader() as reader:
         found = [(one, reader.commit_at(one.number)) for one in reader.generations()]
         own = own_bytes(reader, side.vault, {one.number for one, _ in found})
-    return [{**_listed(call, one, commit), "own_bytes": own[one.number]} for one, commit in found if commit is not None]
+    return [_listed(call, one, commit, own[one.number]) for one, commit in found if commit is not None]
 
 
 @dataset_operation(
@@ -132,14 +133,16 @@ def _list(call: DatasetCall, _request: GenerationsListRequest) -> list[Json]:
 )
 def _show(call: DatasetCall, request: GenerationsShowRequest) -> Json:
     from agent.generations.moments import named
+    from agent.generations.own_bytes import own_bytes
 
     side = call.member.history()
     with side.reader() as reader:
         one = named(reader.generations(), call.dataset, request.generation)
         commit, promised = reader.commit_at(one.number), side.keeper.promised_until(reader, one)
+        own = own_bytes(reader, side.vault, [one.number])[one.number] if commit is not None else None
     if commit is None:
         raise TryAgain("show the generation", one.name, "it is being expired just now", "list them again")
-    return _shown(call, replace(one, immutable_until=promised), commit)
+    return _shown(call, replace(one, immutable_until=promised), commit, own)
 
 
 @dataset_operation(
@@ -218,7 +221,7 @@ def _freed(reader: CatalogReader, side: Standby | OwnHistory, verdicts: list[Ret
 
     stays = {one.generation.number for one in verdicts if not one.goes}
     own = own_bytes(reader, side.vault, {one.generation.number for one in verdicts if one.goes} - stays)
-    counted = [size for size in own.values() if size is not None]
+    counted = [one.stored for one in own.values() if one is not None]
     return sum(counted) if len(counted) == len(own) else None
 
 
@@ -247,7 +250,7 @@ def _pinned(call: DatasetCall, said: str, *, pinned: bool) -> Json:
     return {"generation": one.name, "pinned": one.pinned}
 
 
-def _listed(call: DatasetCall, one: Generation, commit: Commit) -> Json:
+def _listed(call: DatasetCall, one: Generation, commit: Commit, own: OwnBytes | None) -> Json:
     return {
         "generation": one.name,
         "node": call.member.node,
@@ -256,18 +259,19 @@ def _listed(call: DatasetCall, one: Generation, commit: Commit) -> Json:
         "pinned": one.pinned,
         "entries": commit.entries,
         "bytes": commit.bytes,
-        "own_bytes": None,
+        "own_bytes": own.stored if own is not None else None,
+        "shared_bytes": own.shared(commit.bytes) if own is not None else None,
         "consistency": _REACHED[one.reached],
         "incomplete": one.incomplete,
         "together": one.together,
     }
 
 
-def _shown(call: DatasetCall, one: Generation, commit: Commit) -> Json:
+def _shown(call: DatasetCall, one: Generation, commit: Commit, own: OwnBytes | None) -> Json:
     import json
 
     return {
-        **_listed(call, one, commit),
+        **_listed(call, one, commit, own),
         "commit": number_json(one.number),
         "digest": commit.digest.hex(),
         "state_time": stamp(commit.time),

@@ -26,7 +26,8 @@ LISTED: Json = {
     "pinned": True,
     "entries": 1_234_567,
     "bytes": 5 << 30,
-    "own_bytes": None,
+    "own_bytes": 1 << 20,
+    "shared_bytes": 4 << 30,
     "consistency": "file-consistent",
     "incomplete": 2,
 }

@@ -31,6 +31,9 @@ def test_a_generation_holds_what_was_written_before() -> None:
         )
         shown = both.beta.json("generations", "show", "web", "latest~1")
         assert (first["digest"], "demand", "beta") == (shown["digest"], shown["cause"], shown["node"])
+        alone = {key: shown[key] for key in ("own_bytes", "shared_bytes")}
+        assert None not in alone.values()
+        assert {key: listed[0][key] for key in alone} == alone
         assert {"generation": first["generation"], "pinned": False} == both.beta.json(
             "generations", "unpin", "web", "release"
         )

@@ -45,6 +45,22 @@ def test_a_list_at_80_columns(tokyo: None, capfd: pytest.CaptureFixture[str]) ->
     assert (0, True, True) == (code, "* pinned" in err, all(len(line) <= 80 for line in out.splitlines()))
 
 
+def test_a_list_with_room_says_what_each_takes(
+    tokyo: None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own, and what others have too; a question mark where that was not counted."""
+    monkeypatch.setenv("COLUMNS", "100")
+    controls = FakeControls()
+    controls.listed = (LISTED, {**LISTED, "own_bytes": None, "shared_bytes": None, "label": ""})
+    _, out, _ = hikae(capfd, controls, "generations", "list", "web")
+    assert [
+        "GENERATION          TAKEN                   SIZE       OWN    SHARED    ENTRIES LABEL",
+        "20261122T031500Z    2026-11-22 12:15 !   5.0 GiB   1.0 MiB   4.0 GiB  1,234,567 before the upgrade …",
+        "20261122T031500Z    2026-11-22 12:15 !   5.0 GiB         ?         ?  1,234,567",
+    ] == out.splitlines()
+    assert all(len(line) <= 100 for line in out.splitlines())
+
+
 def test_without_any_it_says_what_to_type(capfd: pytest.CaptureFixture[str]) -> None:
     """Nothing is no table."""
     controls = FakeControls()
@@ -65,6 +81,7 @@ def test_one_with_all_that_is_known(tokyo: None, capfd: pytest.CaptureFixture[st
         "state of    2026-11-22 12:14:59, commit 3.1842",
         "consistency file-consistent; the source stood still for 12 ms",
         "holds       1,234,567 entries, 5.0 GiB",
+        "space       1.0 MiB of the vault for it alone; other moments have 4.0 GiB of it too",
         "incomplete  2 are not all here: hikae status names them",
         "note        the newest commit that was here: beta is asleep",
         "immutable   until 2026-11-29 12:15:00",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.ids import CommitNumber, object_id
-from agent.generations.own_bytes import own_bytes
+from agent.generations.own_bytes import OwnBytes, own_bytes
 from agent.store.catalog.kept import KeptCommit
 from agent.store.vault.pack import HEADER_SIZE
 from fakes.collected_stores import Stores
@@ -44,7 +44,9 @@ def test_what_others_have_too_is_not_its_own(stores: Stores) -> None:
     expire(stores.catalog, number(stores.seq))
     with stores.catalog.reader() as reader:
         own = own_bytes(reader, stores.vault, [first, middle, last])
-    assert {first: 1000 + HEADER_SIZE, middle: 1000 + HEADER_SIZE, last: 0} == own
+    alone = OwnBytes(1000 + HEADER_SIZE, 1000)
+    assert {first: alone, middle: alone, last: OwnBytes(0, 0)} == own
+    assert (2000, 0) == (alone.shared(3000), alone.shared(400))
 
 
 def test_what_would_take_too_long_is_not_counted(stores: Stores) -> None:
@@ -56,4 +58,5 @@ def test_what_would_take_too_long_is_not_counted(stores: Stores) -> None:
     expire(stores.catalog, number(stores.seq))
     with stores.catalog.reader() as reader:
         own = own_bytes(reader, stores.vault, kept, most=2)
-    assert [None, 500 + HEADER_SIZE, 500 + HEADER_SIZE, 0] == [own[one] for one in kept]
+    alone = OwnBytes(500 + HEADER_SIZE, 500)
+    assert [None, alone, alone, OwnBytes(0, 0)] == [own[one] for one in kept]

@@ -14,7 +14,7 @@ from agent.core.ids import CommitNumber
 from agent.generations.checking import ChunkCheck, every_name, hurt_by
 from agent.generations.comparing.change import ChangeKind
 from agent.generations.comparing.extents import ChangedExtent, extents_between
-from agent.generations.own_bytes import own_bytes
+from agent.generations.own_bytes import OwnBytes, own_bytes
 from agent.repair.lost_files import lost_files
 from agent.store.catalog.generation import Cause, Generation
 from agent.store.catalog.kept import KeptCommit
@@ -60,7 +60,8 @@ def test_what_only_one_generation_has_is_its_own(kept: KeptDevice, rng: random.R
     expire(kept.catalog, taken[-1])
     with kept.catalog.reader() as reader:
         own = own_bytes(reader, kept.vault, taken)
-    assert {taken[0]: DEVICE_CHUNK + HEADER_SIZE, taken[1]: DEVICE_CHUNK + HEADER_SIZE, taken[2]: 0} == own
+    alone = OwnBytes(DEVICE_CHUNK + HEADER_SIZE, DEVICE_CHUNK)
+    assert {taken[0]: alone, taken[1]: alone, taken[2]: OwnBytes(0, 0)} == own
 
 
 def test_extents_say_what_lies_between_two_moments(kept: KeptDevice, rng: random.Random) -> None:
