@@ -186,11 +186,11 @@ def expire(context: Context, dataset: str, yes: bool, dry_run: bool, simulate: b
         return say_simulation(
             dataset, context.controls().ask(GenerationsExpireRequest(dataset, simulate=True)), as_json
         )
-    plan = None if yes and not dry_run else context.controls().ask(GenerationsExpireRequest(dataset, dry_run=True))
-    if plan is not None and not as_json:
-        say_plan(dataset, plan, dry_run)
-    if not dry_run and (plan is None or plan["goes"]):
-        if plan is not None:
+    plan = context.controls().ask(GenerationsExpireRequest(dataset, dry_run=True))
+    if not (dry_run and as_json):
+        say_plan(dataset, plan, dry_run, remark if as_json else say)
+    if not dry_run and plan["goes"]:
+        if not yes:
             _confirm(context, dataset, len(plan["goes"]))
         plan = context.controls().ask(GenerationsExpireRequest(dataset))
         if not as_json:

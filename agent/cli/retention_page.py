@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 
 from agent.cli.output import answer_json, remark, say
@@ -21,18 +22,18 @@ def counted_generations(count: int) -> str:
     return "1 generation" if count == 1 else f"{count:,} generations"
 
 
-def say_plan(dataset: str, plan: Json, dry_run: bool) -> None:
-    """What would go, and why each other stays."""
+def say_plan(dataset: str, plan: Json, dry_run: bool, tell: Callable[[str], None]) -> None:
+    """What goes, and of a dry run why each other stays; by ``tell``."""
     for one in plan["stays"] if dry_run else ():
-        say(f"stays  {one['generation']:<{_NAME}}{one['why']}{_label(one)}")
+        tell(f"stays  {one['generation']:<{_NAME}}{one['why']}{_label(one)}")
     for one in plan["goes"]:
-        say(f"goes   {one['generation']:<{_NAME}}{one['why']}{_label(one)}")
+        tell(f"goes   {one['generation']:<{_NAME}}{one['why']}{_label(one)}")
     if any(_label(one) for one in plan["goes"]):
         remark(f"  a label alone keeps none: hikae generations pin {dataset} GENERATION does, or labels of keep")
     if not plan["goes"]:
-        say(f"{dataset}: nothing would go")
+        tell(f"{dataset}: nothing would go")
     elif plan["bytes"]:
-        say(f"{dataset}: the next collection then frees about {size_text(plan['bytes'])} of the vault")
+        tell(f"{dataset}: the next collection then frees about {size_text(plan['bytes'])} of the vault")
 
 
 def _label(one: Json) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.generations.comparing.change import Change, ChangeKind
     from agent.generations.comparing.extents import ChangedExtent
     from agent.generations.finding.finding import FoundPath, Version
+    from agent.generations.finding.readable import ReadableMoments
     from agent.generations.finding.versions import NamedVersions
     from agent.generations.moments import Moment
     from agent.store.catalog.reader import CatalogReader
@@ -54,7 +55,8 @@ class DiffRequest(DatasetRequest[Json]):
     ``from``, ``to``: a generation's name, or the time. At most ``limit`` entries are given, by path; ``more`` says how many there
     are beyond. Of a device entries are extents, ``{"what", "path", "kind": "extent", "start", "end", "bytes", "bytes_before"}``,
     and ``changed_bytes`` says how much lies in them all. With ``stream`` progress has all of them, ``{"entries", "first"}`` (the
-    index of the first of these), as far as it is heard: what comes from another node may lack some."""
+    index of the first of these), as far as it is heard: what comes from another node may lack some. Each word names what is
+    compared: ``{"moments": [from_sentence, to_sentence]}``."""
 
     old: str = ""
     new: str = "now"
@@ -70,7 +72,9 @@ class FindRequest(DatasetRequest[list[Json]]):
     ``[{"path", "first", "last", "versions", "deleted", "kind", "bytes", "node", "history": [{"first", "last", "kind", "bytes",
     "mtime", "differs", "generation", "at", "command"}]}]``: when it was there first and last, how many versions there were, and
     by when it was gone (null: it stands). ``history`` is given for a pattern without wildcards. The last item is
-    ``{"more": true}`` where paths were left out."""
+    ``{"more": true}`` where paths were left out. Progress says what is looked through: ``{"through": {"node", "first",
+    "last", "every_since", "generations"}}``, the first and last moment (null: there is none), since when it is every moment, and
+    how many generations lie before that."""
 
     ANSWER = list
 
@@ -90,13 +94,14 @@ def _diff(call: DatasetCall, request: DiffRequest) -> Json:
     from agent.generations.lease import leased
     from agent.generations.moments import Watching
 
-    look = _Looking(call, "comparing")
     with _reader(call) as reader:
         asking = Watching(time.time_ns())
         old, new = (any_moment(reader, call.dataset, said, asking) for said in (request.old, request.new))
+        look = _Looking(call, {"phase": "comparing", "moments": [old.sentence(), new.sentence()]})
+        look()
         who = f"hikae generations diff of {call.dataset}"
         with leased(reader, old.number, who), leased(reader, new.number, who):
-            answer = _Answer(call, request)
+            answer = _Answer(call, request, look.told)
             if not call.member.dataset.is_device:
                 for change in changes_between(reader, old.number, new.number, look):
                     answer.add(change)
@@ -119,11 +124,30 @@ def _find(call: DatasetCall, request: FindRequest) -> list[Json]:
     pattern = parse_pattern(_below_root(call, os.fsencode(request.pattern)))
     with _reader(call) as reader:
         low, high = bounds(reader, call.dataset, request.since, request.until, Watching(time.time_ns()))
-        finder = Finder(reader, ReadableMoments(reader, low, high), look=_Looking(call, "finding"))
-        findings = finder.find(pattern)
+        moments = ReadableMoments(reader, low, high)
         versions = NamedVersions(reader, call.dataset, call.member.node, call.member.received_until)
+        look = _Looking(call, {"phase": "finding", "through": _through(call, reader, moments, versions)})
+        look()
+        findings = Finder(reader, moments, look=look).find(pattern)
         found = [_found_json(call, one, versions, with_history=pattern.is_plain) for one in findings.found]
     return [*found, {"more": True}] if findings.is_cut else found
+
+
+def _through(call: DatasetCall, reader: CatalogReader, moments: ReadableMoments, versions: NamedVersions) -> Json:
+    """What is looked through."""
+    ends, horizon = moments.ends(), reader.horizon()
+    if ends is None:
+        return {"node": call.member.node, "first": None, "last": None, "every_since": None, "generations": 0}
+    first, last = ends
+    since = moments.first_from(max(first, horizon))
+    before = {one.number for one in reader.generations() if first <= one.number <= last and one.number < horizon}
+    return {
+        "node": call.member.node,
+        "first": versions.time_of(first),
+        "last": versions.time_of(last),
+        "every_since": versions.time_of(since) if since is not None else None,
+        "generations": len(before),
+    }
 
 
 def _reader(call: DatasetCall) -> CatalogReader:
@@ -140,11 +164,12 @@ def _require_names(call: DatasetCall) -> None:
 
 
 class _Looking:
-    """Called now and then while history is gone through: ends that when the agent stops, or nobody waits for it any more."""
+    """Called now and then while history is gone through: ends that when the agent stops, or nobody waits for it any more.
+    ``told``: what is gone through, in every word, as of those from another node only the newest is heard."""
 
-    def __init__(self, call: DatasetCall, phase: str) -> None:
+    def __init__(self, call: DatasetCall, told: Json) -> None:
         self._call = call
-        self._phase = phase
+        self.told = told
         self._due = 0.0
 
     def __call__(self) -> None:
@@ -152,7 +177,7 @@ class _Looking:
             raise TryAgain("look through history", self._call.dataset, "the agent is stopping")
         if (now := time.monotonic()) >= self._due:
             self._due = now + _STEP
-            self._call.progress({"phase": self._phase})
+            self._call.progress(self.told)
 
 
 def _below_root(call: DatasetCall, pattern: bytes) -> bytes:
@@ -164,10 +189,11 @@ def _below_root(call: DatasetCall, pattern: bytes) -> bytes:
 
 
 class _Answer:
-    """Counts what is told, gathers as many entries as are wanted, and streams all."""
+    """Counts what is told, gathers as many entries as are wanted, and streams all, each word with ``told`` too."""
 
-    def __init__(self, call: DatasetCall, request: DiffRequest) -> None:
+    def __init__(self, call: DatasetCall, request: DiffRequest, told: Json) -> None:
         self._call = call
+        self._told = told
         self._request = request
         self._counts = Counter[str]()
         self._entries: list[Json] = []
@@ -214,7 +240,7 @@ class _Answer:
         }
 
     def _tell(self) -> None:
-        self._call.progress({"entries": self._word, "first": self._counts.total() - len(self._word)})
+        self._call.progress({**self._told, "entries": self._word, "first": self._counts.total() - len(self._word)})
         self._word, self._size = [], 0
 
 

@@ -185,6 +185,7 @@ class FakeControls(GenerationAnswers):
                 "dataset": request.dataset,
                 "moment": "generation 20261122T031500Z",
                 "node": "beta",
+                "generation": "20261122T031500Z" if request.generation else None,
                 "commit": {"epoch": 3, "seq": 1},
                 "time": "2026-11-22T03:15:00.000000Z",
                 "entries": 12,

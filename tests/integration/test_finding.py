@@ -47,8 +47,13 @@ def test_what_happened_is_found_and_told_on_either_node() -> None:
         words = both.beta.run("generations", "diff", "web", newest)
         assert (0, True) == (words.returncode, "> etc/ → conf/" in words.stdout and "- etc/app.conf" in words.stdout)
         assert "web: 1 added, 1 moved, 1 deleted" in words.stdout
+        for agent in (both.alpha, both.beta):
+            nothing = agent.run("find", "web", "nothing")
+            assert (4, 2) == (nothing.returncode, nothing.stderr.count("\n"))
+            assert nothing.stderr.startswith("looking on beta from ")
+            compared = agent.run("generations", "diff", "web", newest, "--json")
+            assert ["from the state", "to   the state"] == [line[:14] for line in compared.stderr.splitlines()]
         for arguments, code in [
-            (("find", "web", "nothing"), 4),
             (("find", "web", "../x"), 2),
             (("generations", "diff", "web", "2001-01-01 00:00"), 4),
             (("generations", "diff", "web", "2099-01-01 00:00"), 3),

@@ -37,6 +37,7 @@ def diff(context: Context, dataset: str, old: str, new: str, files: bool, as_jso
         return _of_files(context, dataset, old, new, as_json)
     gathered = _Gathered() if as_json else _Said()
     result = context.controls().ask(DiffRequest(dataset, old, new, stream=True), gathered.hear)
+    gathered.say_moments(result["from_sentence"], result["to_sentence"])
     total = sum(result[what] for what in _SIGNS)
     gathered.take(result["entries"][gathered.heard :])
     if as_json:
@@ -44,8 +45,6 @@ def diff(context: Context, dataset: str, old: str, new: str, files: bool, as_jso
         return Exit.DONE
     if gathered.heard < total:
         remark(f"  and {total - gathered.heard:,} more: the node that keeps the history shows all, typed there")
-    remark(f"from {result['from_sentence']}")
-    remark(f"to   {result['to_sentence']}")
     counts = ", ".join(f"{result[what]:,} {what}" for what in _SIGNS if result[what])
     size = f", {size_text(result['changed_bytes'])} in these extents" if result.get("changed_bytes") else ""
     say(f"{dataset}: {counts or 'nothing differs'}{size}")
@@ -75,9 +74,19 @@ class _Gathered:
     def __init__(self) -> None:
         self.entries: list[Json] = []
         self.heard = 0
+        self._has_said = False
+
+    def say_moments(self, old: str, new: str) -> None:
+        """What is compared: once, before anything that comes of it."""
+        if not self._has_said:
+            self._has_said = True
+            remark(f"from {old}")
+            remark(f"to   {new}")
 
     def hear(self, told: Json) -> None:
         """What progress brings: what follows a gap is passed over, as it is not the first of all that is left."""
+        if moments := told.get("moments"):
+            self.say_moments(*moments)
         if told.get("entries") and told.get("first") == self.heard:
             self.take(told["entries"])
 

@@ -11,7 +11,7 @@ from agent.cli.output import answer_json, json_option, remark, say
 from agent.core.errors import Exit
 from agent.operations.comparing import FindRequest
 from agent.operations.declaration import Json
-from agent.status.figures import size_text, stamp_ns
+from agent.status.figures import count_text, size_text, stamp_ns
 
 #: Versions of one path that are said; --json has more.
 _VERSIONS_SHOWN = 20
@@ -30,7 +30,7 @@ def find(context: Context, dataset: str, pattern: str, since: str, until: str, a
     A word without a slash is a name anywhere (a.txt, "*.conf"); with one it is a path from the root of the dataset (etc/app.conf,
     "etc/**/*.conf"). Without wildcards each version is shown, with the command that brings it back. T is a local time, a
     generation, or the label of a mark. Exit code 4 when nothing was found."""
-    found = context.controls().ask(FindRequest(dataset, pattern, since, until))
+    found = context.controls().ask(FindRequest(dataset, pattern, since, until), _SaidSpans())
     paths = [one for one in found if "path" in one]
     is_cut = len(paths) < len(found)
     if as_json:
@@ -45,6 +45,30 @@ def find(context: Context, dataset: str, pattern: str, since: str, until: str, a
     if not paths:
         remark(f"{dataset}: no moment that can be brought back has {pattern}")
     return Exit.DONE if paths else Exit.NOT_FOUND
+
+
+class _SaidSpans:
+    """Says what is looked through, before anything is found in it: once of each node that looks."""
+
+    def __init__(self) -> None:
+        self._nodes = set[str]()
+
+    def __call__(self, told: Json) -> None:
+        """A word of progress."""
+        through = told.get("through")
+        if through is not None and through["node"] not in self._nodes:
+            self._nodes.add(through["node"])
+            remark(_span(through))
+
+
+def _span(through: Json) -> str:
+    node = through["node"]
+    if through["first"] is None:
+        return f"{node} has no moment of that span"
+    every = f"every moment since {_local(through['every_since'])}" if through["every_since"] else ""
+    before = count_text(through["generations"], "generation") if through["generations"] else ""
+    what = f"{every}, and {before} before that" if every and before else every or before or "what is kept of it"
+    return f"looking on {node} from {_local(through['first'])} to {_local(through['last'])}: {what}"
 
 
 def _say_path(one: Json) -> None:

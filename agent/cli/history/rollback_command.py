@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from agent.cli.context import Context
@@ -58,32 +60,34 @@ def rollback(
     back, which stays there until hikae resume."""
     if bool(generation) == bool(at):
         raise UsageError("rollback", dataset, "one of --at and --generation is needed, and only one")
-    plan: Json | None = None
-    if dry_run or not yes:
-        plan = context.controls().ask(RollbackRequest(dataset, at, generation, node, force, dry_run=True))
-        if not as_json:
-            _say_plan(dataset, plan)
-    if plan is not None and dry_run:
-        if as_json:
-            answer_json(plan)
-        return
-    if plan is not None:
+    plan = context.controls().ask(RollbackRequest(dataset, at, generation, node, force, dry_run=True))
+    if dry_run and as_json:
+        return answer_json(plan)
+    _say_plan(dataset, plan, remark if as_json else say, whole=dry_run or not yes)
+    if dry_run:
+        return None
+    if not yes:
         _confirm(context, dataset, plan)
+    if plan.get("generation"):
+        # What was said: latest may be another by now.
+        at, generation = "", plan["generation"]
     with progress_shown(f"bringing {dataset} back", not as_json) as progress:
         done = context.controls().ask(RollbackRequest(dataset, at, generation, node, force), progress)
     if as_json:
-        answer_json(done)
-    else:
-        _say_done(dataset, done)
+        return answer_json(done)
+    return _say_done(dataset, done)
 
 
-def _say_plan(dataset: str, plan: Json) -> None:
+def _say_plan(dataset: str, plan: Json, tell: Callable[[str], None], *, whole: bool) -> None:
+    """Which moment it is; ``whole``: and what would be done, and what stands in the way."""
     size = f"{plan['entries']:,} entries, {size_text(plan['bytes'])}"
-    say(f"{dataset}: back to {shown(plan['moment'])}; {size}, from {shown(plan['node'])}")
+    tell(f"{dataset}: back to {shown(plan['moment'])}; {size}, from {shown(plan['node'])}")
     if plan["incomplete"]:
         remark(f"  {plan['incomplete']:,} files of that moment never came whole")
+    if not whole:
+        return
     for step in plan.get("steps", ()):
-        say(f"  {step:<10} {_STEPS.get(step, '')}".rstrip())
+        tell(f"  {step:<10} {_STEPS.get(step, '')}".rstrip())
     for gate in plan["gates"]:
         if not gate["ok"]:
             remark(f"  {gate['name']}: {shown(gate['value'])}; {gate['remedy']}")

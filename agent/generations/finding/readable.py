@@ -22,6 +22,11 @@ class ReadableMoments:
         self._lowest = lowest
         self._highest = end if highest is None else min(end, highest)
 
+    def ends(self) -> tuple[CommitNumber, CommitNumber] | None:
+        """The first and the last moment that count; None without any."""
+        first, last = self.first_from(NOTHING), self.last_before(self._highest + 1)
+        return (first, last) if first is not None and last is not None else None
+
     def first_from(self, number: int) -> CommitNumber | None:
         """The first moment from this commit on; None without any."""
         number = max(number, self._lowest)

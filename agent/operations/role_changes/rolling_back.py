@@ -33,8 +33,8 @@ class RollbackRequest(DatasetRequest[Json]):
     """Bring the tree back to a moment, which ``generation`` or ``at`` names, read on ``node`` ("": where its history is kept).
 
     ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``; with
-    ``dry_run`` nothing is done: ``{"dataset", "moment", "node", "commit", "time", "entries", "bytes", "incomplete", "gates",
-    "steps"}``, ``steps``: the names of what would be done.
+    ``dry_run`` nothing is done: ``{"dataset", "moment", "node", "generation", "commit", "time", "entries", "bytes", "incomplete",
+    "gates", "steps"}``, ``generation``: its name, null for a moment of history; ``steps``: the names of what would be done.
     ``Refused`` while a process may be writing into the tree, unless ``force``. It goes on when nobody waits for it any more."""
 
     at: str = ""
@@ -164,6 +164,7 @@ def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json
         "dataset": call.dataset,
         "moment": wanted.words,
         "node": wanted.node,
+        "generation": found.moment.name or None,
         "commit": number_json(found.mark.number),
         "time": stamp(found.moment.time),
         "entries": found.entries,
@@ -195,6 +196,7 @@ def _standby_back(call: DatasetCall, request: RollbackRequest) -> Json:
             "dataset": call.dataset,
             "moment": f"{moment.sentence()}: the standby here, which stays there until hikae resume {call.dataset}",
             "node": call.member.node,
+            "generation": moment.name or None,
             "commit": number_json(commit.number),
             "time": stamp(commit.time),
             "entries": commit.entries,

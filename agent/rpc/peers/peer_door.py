@@ -160,6 +160,8 @@ class PeerDoor:
         with self._begun(call, asked) as work:
             while not work.done(self._limits.pulse):
                 yield encode_progress(work.newest())
+        if (last := work.newest()) is not None:
+            yield encode_progress(last)
         if work.failure is not None:
             raise work.failure
         yield from encode_result(work.result)

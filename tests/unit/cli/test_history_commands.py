@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 import pytest
@@ -58,6 +60,15 @@ FOUND: Json = {
     ],
 }
 
+#: What is looked through.
+THROUGH: Json = {
+    "node": "beta",
+    "first": "2026-11-20T00:00:00.000000Z",
+    "last": "2026-11-22T04:00:00.000000Z",
+    "every_since": "2026-11-21T04:00:00.000000Z",
+    "generations": 2,
+}
+
 
 class Answers:
     """An agent that streams ``heard`` of the entries (by words of two) and answers with the first ``given``; ``missed``: the word
@@ -72,6 +83,8 @@ class Answers:
         answer: Any = self.found
         if isinstance(request, DiffRequest):
             assert progress is not None
+            if self.missed != 0:
+                progress({"phase": "comparing", "moments": ["generation A", "the state"]})
             for first in range(0, len(ENTRIES), 2):
                 if first != self.missed:
                     progress({"entries": ENTRIES[first : first + 2], "first": first})
@@ -81,6 +94,9 @@ class Answers:
             answer = {"from": "A", "to": "B", **sentences, **counts, "entries": entries, "more": 5 - len(entries)}
         else:
             assert isinstance(request, FindRequest)
+            assert progress is not None
+            progress({"phase": "finding", "through": THROUGH})
+            progress({"phase": "finding", "through": THROUGH})
         result: AnswerT = answer
         return result
 
@@ -106,10 +122,31 @@ def test_entries_are_said_once_whatever_was_heard(given: int, missed: int, capsy
     expected = [*(lines[:4] if left_out else lines), "web: 1 added, 2 changed, 1 moved, 1 deleted"]
     assert expected == out.splitlines()
     assert left_out == ("and 1 more" in err)
-    assert "from generation A" in err
+    assert ["from generation A", "to   the state"] == [line for line in err.splitlines() if "and 1 more" not in line]
     assert 0 == run(Answers(given, missed), "generations", "diff", "web", "A", "B", "--json")
     answer = json.loads(capsys.readouterr().out)
     assert (ENTRIES[:4] if left_out else ENTRIES, int(left_out)) == (answer["entries"], answer["more"])
+
+
+def test_two_moments_are_said_before_what_lies_between_them() -> None:
+    """As soon as they are known, also where the answer itself is read by a program."""
+    written: list[str] = []
+    words = io.StringIO()
+
+    class Told(Answers):
+        """Notes what was said by when."""
+
+        def ask(self, request: Request[AnswerT], progress: Progress | None = None) -> AnswerT:
+            """See ``Controls``."""
+            answer = super().ask(request, progress)
+            written.append(words.getvalue())
+            return answer
+
+    for more in ((), ("--json",)):
+        words = io.StringIO()
+        with redirect_stderr(words), redirect_stdout(io.StringIO()):
+            run(Told(5), "generations", "diff", "web", "A", "B", *more)
+    assert ["from generation A\nto   the state\n"] * 2 == written
 
 
 def test_what_is_found_is_said_with_the_way_back(capsys: Captured) -> None:
@@ -122,6 +159,10 @@ def test_what_is_found_is_said_with_the_way_back(capsys: Captured) -> None:
     assert "    no moment names it alone: hikae mount shows it" == lines[3]
     assert "    hikae restore web --generation G --from beta --to DIR etc/a.conf" == lines[5]
     assert "these are the first 1" in err
+    assert err.startswith("looking on beta from 2026-11-")
+    assert 1 == err.count("looking on beta")
+    assert "every moment since 2026-11-2" in err
+    assert ", and 2 generations before that" in err
     assert 0 == run(Answers(0, found=[FOUND, {"more": True}]), "find", "web", "a.conf", "--json")
     assert [FOUND] == json.loads(capsys.readouterr().out)
     assert 4 == run(Answers(0, found=[]), "find", "web", "nothing")

@@ -26,21 +26,29 @@ def test_it_is_done_once_somebody_agrees(answer: bool | None, code: Exit, capfd:
     """Which moment is meant, and what stands in the way, is said first; nobody who can be asked is a refusal."""
     controls = FakeControls()
     assert code == _typed(controls, answer, "--generation", "latest")
-    first = ("web", "", "latest", "", False, True)
-    assert [first, *([("web", "", "latest", "", False, False)] if answer else [])] == _asked(controls)
+    first, then = ("web", "", "latest", "", False, True), ("web", "", "20261122T031500Z", "", False, False)
+    assert [first, *([then] if answer else [])] == _asked(controls)
     said = capfd.readouterr()
     assert True is ("back to generation 20261122T031500Z" in said.out)
     assert True is ("writers: vi (process 7); end what writes" in said.err)
 
 
 def test_with_yes_nobody_is_asked(capfd: pytest.CaptureFixture[str]) -> None:
-    """The steps, what was forced, and the generation from before are told."""
+    """The moment is told first, then the steps, what was forced, and the generation from before."""
     controls = FakeControls()
     assert Exit.DONE == _typed(controls, None, "--at", "02:13", "--from", "beta", "--force", "--yes")
-    assert [("web", "02:13", "", "beta", True, False)] == _asked(controls)
+    assert [("web", "02:13", "", "beta", True, dry) for dry in (True, False)] == _asked(controls)
     said = capfd.readouterr()
+    assert said.out.splitlines()[0].startswith("web: back to generation 20261122T031500Z; 12 entries")
     assert True is ("stop: done in 0.1 s" in said.out and "is generation 20261122T041500Z" in said.out)
     assert True is ("forced: vi (process 7) may write /srv/web/a" in said.err)
+
+
+def test_with_json_the_moment_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    """stdout has the answer alone."""
+    assert Exit.DONE == _typed(FakeControls(), None, "--generation", "latest", "--yes", "--json")
+    said = capfd.readouterr()
+    assert ("web", True) == (json.loads(said.out)["dataset"], "web: back to generation 20261122T031500Z" in said.err)
 
 
 def test_a_dry_run_answers_the_plan(capfd: pytest.CaptureFixture[str]) -> None:
