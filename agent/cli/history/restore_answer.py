@@ -5,8 +5,8 @@ from __future__ import annotations
 from agent.cli.history.restore_sources import Sought, Typed
 from agent.cli.output import remark, say
 from agent.core.ids import epoch_of, seq_of
-from agent.generations.restore.gates import NeededRoom
 from agent.generations.restore.results import Done
+from agent.generations.restore.room import NeededRoom
 from agent.operations.declaration import Json
 from agent.status.figures import size_text, stamp
 

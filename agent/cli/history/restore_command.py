@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from agent.cli.history.restore_sources import Sought, Typed
     from agent.core.rows import ObjectRow
     from agent.generations.restore.crew import Crew
-    from agent.generations.restore.gates import NeededRoom
     from agent.generations.restore.results import Done
+    from agent.generations.restore.room import NeededRoom
 
 
 @click.command()
@@ -114,15 +114,10 @@ def restore_typed(context: Context, typed: Typed) -> int:
 
 def _restored(context: Context, typed: Typed, found: Sought, crew: Crew) -> int:
     from agent.cli.history.restore_answer import answer_dry, answer_restored
-    from agent.generations.restore.gates import NeededRoom, is_on_the_vaults_disk, needed, refuse_place
+    from agent.generations.restore.gates import is_on_the_vaults_disk, refuse_place
 
-    commit = found.reader.catalog.commit_at(found.moment.number)
-    if found.since is not None:
-        need = NeededRoom(0, 0, 0)
-    elif found.parts.is_whole and commit is not None:
-        need = NeededRoom(commit.entries, commit.bytes, commit.bytes + 4096 * commit.entries)
-    else:
-        need = needed(found.reader, found.parts, exactly=False)
+    file = _single_file(found, typed)
+    need = _need(found, whole_file=file is not None)
     to = found.dataset.path if typed.in_place else os.path.abspath(typed.to)
     if typed.in_place:
         _require_primary(found)
@@ -135,33 +130,60 @@ def _restored(context: Context, typed: Typed, found: Sought, crew: Crew) -> int:
         answer_dry(typed, found, need, to)
         return Exit.DONE
     if typed.in_place:
+        _refuse_small_in_place(found, to, need)
         _confirm(context, typed, found)
-    file = _single_file(found, typed)
     with progress_shown(f"restoring {typed.dataset}", not typed.as_json) as progress:
-        done = _into_file(found, file, to, need) if file else _into_directory(found, typed, to, need, crew, progress)
+        look = _telling(progress, need)
+        done = _into_file(found, file, to, need, look) if file else _into_directory(found, typed, to, need, crew, look)
     answer_restored(typed, found, done, to)
     return Exit.DONE if done.is_whole else Exit.FAILED
 
 
-def _into_file(found: Sought, file: tuple[bytes, ObjectRow], to: str, need: NeededRoom) -> Done:
+def _need(found: Sought, *, whole_file: bool) -> NeededRoom:
+    """What is made, holes taken for data. ``whole_file``: one that goes to a path of its own, changed or not."""
+    from agent.generations.restore.room import NeededRoom, needed
+
+    commit = found.reader.catalog.commit_at(found.moment.number)
+    if found.since is not None and not whole_file:
+        return needed(found.reader, found.parts, found.since.number, exactly=False)
+    if found.parts.is_whole and commit is not None:
+        return NeededRoom(commit.entries, commit.bytes, commit.bytes + 4096 * commit.entries)
+    return needed(found.reader, found.parts, exactly=False)
+
+
+def _refuse_small_in_place(found: Sought, to: str, need: NeededRoom) -> None:
+    from agent.generations.restore.gates import refuse_small_in_place
+    from agent.generations.restore.room import still_needed
+
+    since = found.since.number if found.since is not None else None
+    refuse_small_in_place(to, need, lambda: still_needed(found.reader, found.parts, to, since))
+
+
+def _into_file(
+    found: Sought, file: tuple[bytes, ObjectRow], to: str, need: NeededRoom, look: Callable[[Done], None]
+) -> Done:
     from agent.generations.restore.gates import refuse_small_for_file
     from agent.generations.restore.one_file import file_aside, restore_file
+    from agent.generations.restore.room import needed
 
     aside = file_aside(to)
-    refuse_small_for_file(to, aside, found.reader, found.parts, need)
+    refuse_small_for_file(to, aside, need, lambda: needed(found.reader, found.parts, exactly=True))
     try:
-        return restore_file(found.reader, *file, to)
+        return restore_file(found.reader, *file, to, look)
     finally:
         if os.path.lexists(aside):
             remark(f"  what there is of it stays in {shown(aside)}")
 
 
-def _into_directory(found: Sought, typed: Typed, to: str, need: NeededRoom, crew: Crew, progress: Progress) -> Done:
+def _into_directory(
+    found: Sought, typed: Typed, to: str, need: NeededRoom, crew: Crew, look: Callable[[Done], None]
+) -> Done:
     from agent.apply.ports import nothing_left_out
     from agent.capture.exclude import Rules
     from agent.config.own_places import left_out_by_rule
     from agent.generations.restore.gates import refuse_small
     from agent.generations.restore.restoring import Restoration, restore_into
+    from agent.generations.restore.room import needed
     from agent.generations.restore.target import Order, open_target
 
     dataset = found.dataset
@@ -171,12 +193,11 @@ def _into_directory(found: Sought, typed: Typed, to: str, need: NeededRoom, crew
     parts = (*(os.fsdecode(path) for path in found.parts.paths), *((f"changed since {since}",) if since else ()))
     order = Order(dataset.name, found.digest, parts)
     if not typed.in_place:
-        refuse_small(to, found.reader, found.parts, need)
+        refuse_small(to, need, lambda: needed(found.reader, found.parts, since, exactly=True))
     target = open_target(to, order, in_place=typed.in_place)
     try:
         if target.resumed:
             remark("  a restore that was cut off goes on where it was")
-        look = _telling(progress, need)
         return restore_into(
             target,
             Restoration(found.reader, found.words, found.parts, left_out, look, since),
@@ -244,7 +265,8 @@ def _telling(progress: Progress, need: NeededRoom) -> Callable[[Done], None]:
     began = time.monotonic()
 
     def look(done: Done) -> None:
-        took, share = time.monotonic() - began, done.verified / need.size if need.size else 0.0
+        took = time.monotonic() - began
+        share = done.verified / need.size if need.size else done.entries / max(need.entries, 1)
         value: Json = {"phase": "restore", "done_bytes": done.verified, "total_bytes": need.size}
         value |= {"done_entries": done.entries, "total_entries": need.entries}
         value["eta_seconds"] = took / share - took if share > 0.01 else None

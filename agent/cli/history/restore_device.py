@@ -16,8 +16,9 @@ from agent.generations.devices.gates import refuse_full_place, refuse_image_plac
 from agent.generations.devices.image import DeviceImage
 from agent.generations.devices.restoring import ImageRestoration, restore_image
 from agent.generations.devices.target import ImageTarget, open_image_target, standing_target
-from agent.generations.restore.gates import NeededRoom, is_on_the_vaults_disk
+from agent.generations.restore.gates import is_on_the_vaults_disk
 from agent.generations.restore.results import Done
+from agent.generations.restore.room import NeededRoom
 from agent.operations.declaration import Json, Progress
 from agent.status.figures import size_text
 from agent.status.text import shown

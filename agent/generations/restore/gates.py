@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from agent.config.nesting import below, mount_points
 from agent.config.values import Settings
-from agent.core import chunks
-from agent.core.chunks import HOLE, PIECE
-from agent.core.errors import HikaeError, Refused
-from agent.core.ids import ROOT
-from agent.core.rows import decode_object, file_type_of
-from agent.generations.reading import MomentReader
-from agent.generations.restore.asked import Cover, Parts
-from agent.generations.restore.walk import path_below
+from agent.core.errors import Refused
+from agent.core.rows import PRIVATE_DIR
+from agent.generations.restore.room import NeededRoom
+from agent.generations.restore.target import RESTORE_DIR, refusal_of_error
 from agent.status.figures import size_text
-
-#: What an entry takes beside its content, and the unit in which a filesystem gives room, bytes.
-_BLOCK = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class NeededRoom:
-    """What a restore makes: entries, bytes of their sizes, and bytes that they take on a disk, holes as holes."""
-
-    entries: int
-    size: int
-    room: int
 
 
 def refuse_place(settings: Settings, target: str) -> None:
@@ -88,63 +72,53 @@ def _device(path: str) -> int:
     return os.stat(path).st_dev
 
 
-def needed(moment: MomentReader, parts: Parts, exactly: bool) -> NeededRoom:
-    """What a restore of these parts makes. Not ``exactly``: holes are taken for data, which costs no look into long lists.
-    Raises as :meth:`MomentReader.content`."""
-    entries = size = room = 0
-    levels = [(ROOT, b"")]
-    while levels:
-        id, path = levels.pop()
-        for entry in moment.every_entry(id):
-            inner = path_below(path, entry.name)
-            if parts.cover(inner) is Cover.OUTSIDE:
-                continue
-            entries += 1
-            room += _BLOCK
-            if file_type_of(entry.raw) == stat.S_IFDIR:
-                levels.append((entry.id, inner))
-            elif file_type_of(entry.raw) == stat.S_IFREG:
-                row = decode_object(entry.raw)
-                size += row.size
-                data = _data(moment, row.content) if exactly else row.size
-                room += data + -data % _BLOCK
-    return NeededRoom(entries, size, room)
-
-
-def _data(moment: MomentReader, content: bytes) -> int:
-    try:
-        return sum(one.length for one in chunks.unfold(content, moment.chunk) if one.kind != HOLE)
-    except HikaeError:
-        # What cannot be read is told by the restore itself.
-        return sum(one.length for one in chunks.decode(content) if one.kind not in (HOLE, PIECE))
-
-
-def refuse_small(target: str, moment: MomentReader, parts: Parts, need: NeededRoom) -> None:
+def refuse_small(target: str, need: NeededRoom, exactly: Callable[[], NeededRoom]) -> None:
     """Raises ``Refused`` where what comes does not fit into a target that is empty or not there yet; another is not judged: what
-    stands in it need not come. ``need``: with holes taken for data."""
+    stands in it need not come. ``need``: with holes taken for data; ``exactly``: without, found where that matters."""
     above = os.path.realpath(target)
     while not os.path.isdir(above):
         above = os.path.dirname(above)
     if above != os.path.realpath(target) or not os.listdir(above):
-        _refuse_small_at(above, target, moment, parts, need)
+        _refuse_small_at(above, target, need, exactly)
 
 
-def refuse_small_for_file(target: str, begun: str, moment: MomentReader, parts: Parts, need: NeededRoom) -> None:
+def refuse_small_in_place(root: str, need: NeededRoom, still: Callable[[], NeededRoom]) -> None:
+    """As :func:`refuse_small`, of what is made in a tree that stands. ``still``: what does not stand there yet."""
+    _refuse_small_at(root, root, need, still, _begun_bytes(root))
+
+
+def refuse_small_for_file(target: str, begun: str, need: NeededRoom, exactly: Callable[[], NeededRoom]) -> None:
     """As :func:`refuse_small`, of one file beside what stands there, unless it is ``begun`` already."""
     above = os.path.dirname(os.path.abspath(target))
     if os.path.isdir(above) and not os.path.lexists(begun):
-        _refuse_small_at(above, target, moment, parts, need)
+        _refuse_small_at(above, target, need, exactly)
 
 
-def _refuse_small_at(above: str, target: str, moment: MomentReader, parts: Parts, need: NeededRoom) -> None:
-    at = os.statvfs(above)
-    free = (at.f_bavail if os.geteuid() else at.f_bfree) * at.f_frsize
-    if at.f_files and need.entries > at.f_favail:
-        reason = f"its filesystem has room for {at.f_favail:,} more files, and {need.entries:,} come"
-        raise Refused("restore", target, reason, "name a directory on another filesystem")
-    if need.room <= free:
+def _begun_bytes(root: str) -> int:
+    """What a restore that was cut off has made of files that have no name yet."""
+    total = 0
+    for directory, _, files in os.walk(os.path.join(root, os.fsdecode(PRIVATE_DIR), RESTORE_DIR)):
+        for name in files:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(directory, name)).st_blocks * 512
+    return total
+
+
+def _refuse_small_at(
+    above: str, target: str, need: NeededRoom, exactly: Callable[[], NeededRoom], there: int = 0
+) -> None:
+    """``there``: bytes of what comes that were made before, without a name."""
+    try:
+        at = os.statvfs(above)
+    except OSError as error:
+        raise refusal_of_error(error, target) from error
+    free = (at.f_bavail if os.geteuid() else at.f_bfree) * at.f_frsize + there
+    if need.room <= free and not (at.f_files and need.entries > at.f_favail):
         return
-    exact = needed(moment, parts, exactly=True)
+    exact = exactly()
+    if at.f_files and exact.entries > at.f_favail:
+        reason = f"its filesystem has room for {at.f_favail:,} more files, and {exact.entries:,} come"
+        raise Refused("restore", target, reason, "name a directory on another filesystem, or name some PATH only")
     if exact.room > free:
         reason = f"it needs {size_text(exact.room)}, holes not counted, and {size_text(free)} are free"
         raise Refused("restore", target, reason, "free some room, name a larger filesystem, or name some PATH only")

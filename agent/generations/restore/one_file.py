@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from agent.apply.results import ChunkLost
 from agent.apply.writing.file_content import mend
@@ -19,9 +21,12 @@ from agent.generations.restore.target import refusal_of_error
 _SUFFIX = b".hikae-restore"
 
 
-def restore_file(moment: MomentReader, path: bytes, row: ObjectRow, to: str) -> Done:
+def restore_file(
+    moment: MomentReader, path: bytes, row: ObjectRow, to: str, look: Callable[[Done], None] = lambda _: None
+) -> Done:
     """Make the object that stands at ``path`` in the moment stand at ``to``, where nothing does. What a restore that was cut off
-    left of it is gone on with. Raises ``Refused``, ``TryAgain`` (disk full, or another restore), ``StoreFailed``."""
+    left of it is gone on with. ``look``: called now and then with what is done so far. Raises ``Refused``, ``TryAgain`` (disk
+    full, or another restore), ``StoreFailed``."""
     directory, name = os.path.split(os.fsencode(to))
     if os.path.lexists(to):
         raise Refused("restore", to, "it exists already", "move it away, or name another path")
@@ -29,7 +34,7 @@ def restore_file(moment: MomentReader, path: bytes, row: ObjectRow, to: str) -> 
     try:
         fd = open_root(os.fsdecode(directory or b"."))
         try:
-            _made(fd, name, moment, path, row, done)
+            _made(fd, name, moment, path, row, _FileDone(done, look))
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -48,7 +53,21 @@ def _aside(name: bytes) -> bytes:
     return b"." + name[: 255 - 1 - len(_SUFFIX)] + _SUFFIX
 
 
-def _made(fd: int, name: bytes, moment: MomentReader, path: bytes, row: ObjectRow, done: Done) -> None:
+@dataclass(frozen=True, slots=True)
+class _FileDone:
+    """What is done, and who hears of it."""
+
+    done: Done
+    look: Callable[[Done], None]
+
+    def checked(self, size: int) -> None:
+        """So many bytes of the content more."""
+        self.done.verified += size
+        self.look(self.done)
+
+
+def _made(fd: int, name: bytes, moment: MomentReader, path: bytes, row: ObjectRow, told: _FileDone) -> None:
+    done = told.done
     aside = _aside(name)
     if row.kind != stat.S_IFREG:
         make_symlink(fd, name, row.content) if row.kind == stat.S_IFLNK else make_node(fd, name, row.mode, row.rdev)
@@ -59,7 +78,7 @@ def _made(fd: int, name: bytes, moment: MomentReader, path: bytes, row: ObjectRo
         return
     opened = _begun(fd, aside)
     try:
-        done.written = mend(opened, row, _told(moment), lambda: None)
+        done.written = mend(opened, row, _told(moment, told.checked), lambda: None)
         os.fsync(opened)
         _with_metadata(fd, aside, row._replace(flags=0), path, done)
         rename(fd, aside, fd, name, replace=False)
@@ -73,12 +92,14 @@ def _made(fd: int, name: bytes, moment: MomentReader, path: bytes, row: ObjectRo
         os.close(opened)
 
 
-def _told(moment: MomentReader) -> ReadChunk:
+def _told(moment: MomentReader, checked: Callable[[int], None]) -> ReadChunk:
     def read(name: bytes) -> bytes:
         try:
-            return moment.chunk(name)
+            raw = moment.chunk(name)
         except (Damaged, NotFound) as error:
             raise ChunkLost("restore", name.hex(), error.reason, error.remedy) from error
+        checked(len(raw))
+        return raw
 
     return read
 

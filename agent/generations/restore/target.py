@@ -20,7 +20,9 @@ from agent.fs.walk import entries
 from agent.generations.restore.results import as_fatal
 from agent.status.text import shown
 
-_OURS = b"restore"
+#: What is ours in the target's private directory, while a restore is under way.
+RESTORE_DIR = "restore"
+_OURS = RESTORE_DIR.encode()
 _RECORD = b"record"
 #: Seconds for which the lock is waited for, and between two looks.
 _PATIENCE, _PAUSE = 3.0, 0.05

@@ -116,6 +116,21 @@ def _directory(run: RestoreRun, id: ObjectId, path: bytes, fresh: bool) -> list[
     return below
 
 
+def entries_below(
+    moment: MomentReader, parts: Parts, start: ObjectId, at: bytes
+) -> Iterator[tuple[bytes, MomentEntry]]:
+    """Each entry of the moment, with its path, that is asked for, or leads to what is, below a directory at ``at``."""
+    levels = [(start, at)]
+    while levels:
+        id, path = levels.pop()
+        for entry in moment.every_entry(id):
+            inner = path_below(path, entry.name)
+            if parts.cover(inner) is not Cover.OUTSIDE:
+                yield inner, entry
+                if entry.is_directory:
+                    levels.append((entry.id, inner))
+
+
 def make_directory(run: RestoreRun, parent: ObjectId, entry: MomentEntry, path: bytes) -> bool | None:
     """Make a directory, or take the one that stands; whether it is new, None where there can be none."""
     fd = run.dirs.fd(parent)

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from agent.apply.ports import LeftOut, nothing_left_out
-from agent.core.errors import TryAgain
+from agent.core.errors import Refused, TryAgain
 from agent.core.ids import CommitNumber
 from agent.generations.reading import MomentReader
 from agent.generations.restore.asked import Parts
 from agent.generations.restore.crew import Crew
+from agent.generations.restore.gates import refuse_small_in_place
 from agent.generations.restore.restoring import Restoration, restore_into
 from agent.generations.restore.results import Done
+from agent.generations.restore.room import needed, still_needed
 from agent.generations.restore.target import Order, open_target
 from agent.generations.restore.worker import Stores
 from agent.store.vault.beside import VaultBeside
@@ -273,6 +275,71 @@ def test_a_target_that_is_too_small_or_read_only(stores: StoresOf, tmpfs_dir: Pa
         subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
         done = both.beta.run("restore", "web", "--generation", "was", "--to", str(small / "other"))
         assert (3, True) == (done.returncode, "its filesystem is read-only" in done.stderr), done.stderr
+
+
+def test_what_changed_is_counted_before_it_is_made(stores: StoresOf, tree: Path) -> None:
+    """Entries and bytes, of all of it or of a part: as many as are restored then."""
+    _, opened, was, then = stores
+    for parts in ((), (b"moved", b"kept")):
+        with opened.opened() as (reader, read, _):
+            need = needed(MomentReader(reader, read, was), Parts(parts), then, exactly=False)
+        done = made_equal(opened, was, tree, parts, since=then)
+        assert (need.entries, need.size) == (done.entries, done.size)
+        assert need.entries > 0
+        assert need.room >= need.size >= 5 * 5000
+
+
+@needs_root
+def test_in_place_needs_room_for_what_does_not_stand_there(stores: StoresOf, tmpfs_dir: Path) -> None:
+    """What stands there is not counted, however little is free; what is gone is, also of what changed since; so is what a restore
+    that was cut off has made."""
+    both, opened, was, then = stores
+    with memory(tmpfs_dir / "small", "64m") as small, opened.opened() as (reader, read, _):
+        tree = small / "tree"
+        copied(both.base / "then", tree)
+        moment = MomentReader(reader, read, was)
+        free = os.statvfs(small).f_bavail * os.statvfs(small).f_frsize
+        (small / "other").write_bytes(bytes(free - (3 << 20)))
+
+        def refuse(since: CommitNumber | None = None) -> None:
+            need = needed(moment, Parts(), since, exactly=False)
+            refuse_small_in_place(str(tree), need, lambda: still_needed(moment, Parts(), str(tree), since))
+
+        assert needed(moment, Parts(), exactly=False).room > LARGE
+        refuse()
+        refuse(then)
+        (tree / "many chunks").rename(small / "elsewhere")
+        refuse(then)
+        with pytest.raises(Refused, match=r"it needs 4\.\d MiB, holes not counted, and [23]\.\d MiB are free"):
+            refuse()
+        ours = tree / ".hikae" / "restore" / "serial"
+        ours.mkdir(parents=True)
+        (small / "elsewhere").rename(ours / "new")
+        refuse()
+
+
+@needs_root
+def test_a_source_without_room_is_left_as_it_is() -> None:
+    """Said before anybody is asked, and with --changed-since too; what would come is counted there too."""
+    with pair('[dataset.brake]\ndeleted = "100%"\n') as both, memory(both.source, "12m"):
+        try:
+            (both.source / "big").write_bytes(os.urandom(5 << 20))
+            (both.source / "other").write_bytes(os.urandom(1 << 20))
+            both.begin()
+            both.beta.json("generations", "take", "web", "--label", "was")
+            (both.source / "big").unlink()
+            both.alpha.wait()
+            both.beta.json("generations", "take", "web", "--label", "then")
+            (both.source / "other").write_bytes(bytes(9 << 20))
+            place = ("restore", "web", "--generation", "was", "--from", "beta", "--in-place")
+            for more in ((), ("--changed-since", "then")):
+                done = both.alpha.run(*place, *more)
+                assert (3, True) == (done.returncode, "it needs 5.0 MiB, holes not counted" in done.stderr), done.stderr
+            would = both.alpha.json(*place, "--changed-since", "then", "--dry-run")
+            assert (1, 5 << 20) == (would["entries"], would["bytes"])
+            assert not (both.source / "big").exists()
+        finally:
+            both.alpha.kill()
 
 
 def test_from_another_node(stores: StoresOf, tmpfs_dir: Path) -> None:

@@ -18,6 +18,7 @@ from agent.core.rows import ObjectRow, encode_object
 from agent.generations.reading import MomentReader, ReadChunk
 from agent.generations.restore.asked import Parts
 from agent.generations.restore.crew import Crew
+from agent.generations.restore.one_file import restore_file
 from agent.generations.restore.plain_files import ReadMany, created_in, plain_file
 from agent.generations.restore.ranges import stretches
 from agent.generations.restore.restoring import Restoration, restore_into
@@ -118,3 +119,22 @@ def test_stretches_cover_a_file() -> None:
     """Each byte once."""
     assert [(0, 4), (4, 4), (8, 2)] == stretches(10, 4)
     assert [] == stretches(0, 4)
+
+
+def test_one_file_says_how_far_it_is(tmpfs_dir: Path) -> None:
+    """While its chunks come: what was checked so far, up to all of it."""
+    parts = [os.urandom(3000) for _ in range(4)]
+    content = b"".join(chunks.encode_one(len(raw), chunks.name_of(raw)) for raw in parts)
+    owner = (os.geteuid(), os.getegid())
+    row = ObjectRow(ObjectId(7), stat.S_IFREG | 0o600, *owner, 10**18, 0, 12_000, 0, (), content)
+    with (
+        begun(str(tmpfs_dir / "catalog.db")) as catalog,
+        Vault.open(str(tmpfs_dir / "vault"), PackEnd(0, 0)) as vault,
+    ):
+        vault.add([chunk(raw) for raw in parts], parts)
+        heard: list[int] = []
+        moment = MomentReader(catalog.reader(), vault.read, number(1))
+        done = restore_file(moment, b"f", row, str(tmpfs_dir / "to"), lambda so_far: heard.append(so_far.verified))
+        moment.catalog.close()
+    assert ([3000, 6000, 9000, 12_000], 12_000) == (heard, done.verified)
+    assert b"".join(parts) == (tmpfs_dir / "to").read_bytes()
