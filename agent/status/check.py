@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -152,4 +152,30 @@ def _performance(status: Json, datasets: list[Json], limits: LagLimits) -> str:
         if dataset["peers"] and dataset["role"] == Role.PRIMARY:
             behind = max(peer["behind_bytes"] for peer in dataset["peers"])
             figures.append(f"{dataset['name']}_behind={behind}B;;;0")
+        figures += [f"{dataset['name']}_{label}={figure};;;0" for label, figure in _looked_at(status, dataset)]
     return f" | {' '.join(sorted(figures))}" if figures else ""
+
+
+def _looked_at(status: Json, dataset: Json) -> Iterator[tuple[str, str]]:
+    """When what stands on this node was last proven, and with what result: the standby, the vault, and that it would serve.
+    What a peer keeps is told there."""
+    vault = dataset.get("vault") or {}
+    verified = (vault.get("verified") or {}) if vault.get("said") is None else {}
+    last_look, verify, rehearsal = verified.get("last"), dataset.get("last_verify"), dataset.get("last_rehearsal")
+    if verify:
+        yield "verify_age", _age(status, verify["time"])
+        yield "verify_differences", str(verify["differences"])
+    if last_look:
+        yield "vault_verify_age", _age(status, last_look["time"])
+        yield "vault_damaged", str(verified["damaged"])
+    if verified.get("since"):
+        yield "vault_all_verified_age", _age(status, verified["since"])
+    if rehearsal:
+        yield "rehearsal_age", _age(status, rehearsal["time"])
+        yield "rehearsal_failed", str(int(not rehearsal["ok"]))
+
+
+def _age(status: Json, moment: str) -> str:
+    """Seconds since then."""
+    age = datetime.fromisoformat(status["clock"]) - datetime.fromisoformat(moment)
+    return f"{max(age.total_seconds(), 0.0):.0f}s"

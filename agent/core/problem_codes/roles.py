@@ -116,7 +116,8 @@ REHEARSAL_OVERDUE = ProblemCode(
     "rehearsal-overdue",
     Where.STANDBY,
     (Severity.WARNING,),
-    "The last rehearsal of the standby is more than two of its intervals ago, or there was none for so long.",
+    "The last rehearsal of the standby is more than two of its intervals ago, or longer than `rehearsed_within`, or there was "
+    "none for so long.",
     "`hikae rehearse DATASET` on the standby's node; one that comes to its end ends this",
 )
 SWITCHOVER_PLANNED = ProblemCode(

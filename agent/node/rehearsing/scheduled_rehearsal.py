@@ -40,12 +40,11 @@ class ScheduledRehearsal:
         if line != self._line:
             self._since = now if self._line else kept_since or now
             self._line = line
+        last = self._ended(kept_since)
+        self._tell(dataset, last, now)
         if not line:
-            self._board.clear(REHEARSAL_OVERDUE)
             return
-        schedule, last = VerifySchedule(line, dataset.name), self._ended(kept_since)
-        overdue = schedule.overdue(last)
-        self._tell(dataset, last, now, overdue=overdue is not None and now >= overdue)
+        schedule = VerifySchedule(line, dataset.name)
         due = schedule.due(max(last, self._since))
         if ready and due is not None and now >= due and self._clock.monotonic() >= self._not_before:
             self._not_before = self._clock.monotonic() + AGAIN_SECONDS
@@ -57,12 +56,24 @@ class ScheduledRehearsal:
         found = self._last.last
         return max(kept_since, found.time if found is not None else 0)
 
-    def _tell(self, dataset: Dataset, last: int, now: int, *, overdue: bool) -> None:
-        if not overdue:
+    def _tell(self, dataset: Dataset, last: int, now: int) -> None:
+        wanted = _overdue(dataset, last, now)
+        if not wanted:
             self._board.clear(REHEARSAL_OVERDUE)
         elif not self._board.has(REHEARSAL_OVERDUE):
             ago = span_text((now - last) / 1e9)
             was = "was rehearsed last" if self._last.last is not None else "was never rehearsed, and is kept since"
-            message = f"the standby {was} {ago} ago; its schedule is {dataset.rehearse.schedule}"
+            message = f"the standby {was} {ago} ago; {wanted}"
             remedy = f"hikae rehearse {dataset.name}"
             self._board.put(Problem(REHEARSAL_OVERDUE, Severity.WARNING, now, b"", message, remedy))
+
+
+def _overdue(dataset: Dataset, last: int, now: int) -> str:
+    """What asks for one that is not there by now, in words; "" for nothing. ``last``: UTC ns, 0 where nothing is kept yet."""
+    line, within = dataset.rehearse.schedule or "", dataset.promote.rehearsed_within
+    overdue = VerifySchedule(line, dataset.name).overdue(last) if line else None
+    if overdue is not None and now >= overdue:
+        return f"its schedule is {line}"
+    if within and last and now - last > within * 1_000_000_000:
+        return f"a promotion asks for one within {span_text(within)} (rehearsed_within)"
+    return ""

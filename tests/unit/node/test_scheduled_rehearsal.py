@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import load
-from agent.config.values import Rehearse
+from agent.config.values import Promote, Rehearse
 from agent.core.clock import ManualClock
 from agent.core.errors import TryAgain
 from agent.core.ids import CommitNumber
@@ -118,6 +118,22 @@ def test_without_a_schedule(rig: Rig) -> None:
     rig.after(9 * HOUR, ready=False)
     rig.dataset = replace(rig.dataset, rehearse=Rehearse())
     assert (0, []) == (rig.after(9 * HOUR), rig.codes())
+
+
+def test_too_old_for_a_promotion(rig: Rig) -> None:
+    """Told without a schedule too, from when the standby is kept; one that comes to its end ends it; nothing is begun for it."""
+    rig.dataset = replace(rig.dataset, rehearse=Rehearse(), promote=Promote(rehearsed_within=3 * 3600))
+    rig.after(2 * HOUR)
+    assert [] == rig.codes()
+    assert 0 == rig.after(2 * HOUR)
+    assert ["rehearsal-overdue"] == rig.codes()
+    assert "was never rehearsed" in rig.board.listed()[0][0].message
+    assert "a promotion asks for one within 3 h 0 min" in rig.board.listed()[0][0].message
+    rig.ended(ok=True)
+    rig.after(1)
+    assert [] == rig.codes()
+    rig.after(4 * HOUR)
+    assert ["rehearsal-overdue"] == rig.codes()
 
 
 def test_the_last_one_is_kept(rig: Rig, tmp_path: Path) -> None:

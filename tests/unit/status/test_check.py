@@ -9,8 +9,9 @@ import pytest
 
 from agent.core.hold import Hold
 from agent.core.ids import commit_number
+from agent.core.kept import VaultCheck, VaultFacts, VaultVerified
 from agent.core.problem import Severity
-from agent.core.standing import Pause, PeerStanding, Standing
+from agent.core.standing import Pause, PeerStanding, Rehearsed, Standing, Verified
 from agent.status.check import LagLimits, check_line, dead_line, unknown_line
 from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts
 from agent.status.promotion import LossFacts, PromotionFacts
@@ -133,6 +134,35 @@ def test_how_long_ago_what_is_applied_stood(dataset: DatasetFacts, expected: str
     ]
     assert [[expected] if expected else []] == figures[:1]
     assert len(figures[0]) == len(figures[1])
+
+
+HOUR = 3600 * 10**9
+LOOKED_AT = replace(
+    STANDBY,
+    last_verify=Verified(NOW - HOUR, False, True, 3),
+    last_rehearsal=Rehearsed(NOW - 2 * HOUR, False, A_COMMIT.number, 5, 1, "", "no"),
+    vault=VaultFacts(1, None, None, None, None, VaultVerified(NOW - 4 * HOUR, 2, VaultCheck(NOW - 3 * HOUR, 5, 2, 0))),
+)
+
+
+def test_when_the_standby_the_vault_and_a_probe_were_looked_at() -> None:
+    """Ages and results on the node that keeps them, also for who may not read names; what is not known is left out."""
+    status = status_json(a_node(LOOKED_AT))
+    expected = [
+        "web_rehearsal_age=7200s;;;0",
+        "web_rehearsal_failed=1;;;0",
+        "web_vault_all_verified_age=14400s;;;0",
+        "web_vault_damaged=2;;;0",
+        "web_vault_verify_age=10800s;;;0",
+        "web_verify_age=3600s;;;0",
+        "web_verify_differences=3;;;0",
+    ]
+    assert expected == [one for one in check_line(status)[0].rpartition(" | ")[2].split() if "lag" not in one]
+    known = check_line(public_json(status))[0].rpartition(" | ")[2]
+    assert 7 == sum("lag" not in one for one in known.split())
+    assert "verif" not in check_line(status_json(a_node(STANDBY)))[0]
+    told = PeerStanding(Standing("streaming", verified=LOOKED_AT.last_verify), NOW)
+    assert "verif" not in check_line(status_json(a_node(a_dataset(peers=(a_peer(told=told),)))))[0]
 
 
 def test_one_dataset_of_several() -> None:
