@@ -13,6 +13,7 @@ from agent.core.standing import PeerStanding, Standing, Verified
 from agent.status.facts import DatasetFacts, DiskFacts, NodeFacts, PeerFacts, WatchFacts
 from agent.status.published import status_json
 from agent.status.state import Role, State
+from house import json_answers
 
 _NOW = 1_795_320_900_000_000_000
 _HOUR = 3_600 * 10**9
@@ -59,6 +60,21 @@ _HISTORY = """
 `severity` is `error`, `warning`, `unknown` (it could not be looked at, mostly without root), `info` or `good`; `ok` is false, and
 the exit code 1, where one is an error or a warning. `node` is null where the configuration cannot be read.
 
+What the commands of history answer, by examples, stands [below](#history).
+
+`hikae generations list --json` and `show`: `own_bytes`: what the vault keeps for its commit alone, as it lies there;
+`shared_bytes`: what of `bytes` other moments have too, as files hold it; both null where that would take too long to be counted.
+`together`: the group's moment that it is part of. `incomplete`: files that never came whole, or were lost since.
+
+`hikae generations expire --json`: `bytes`: what those that go keep of the vault, each counted alone (null: not counted). With
+`--simulate`, `more`: older ones would stay too, too many to be told.
+
+`hikae rollback --json`: `generation`: its name (null: a moment of the history); `generation_before`: what stood; `lost`: who may
+have written although it was forced.
+
+`hikae resync --vault --json`: `lacking`: chunks, counted with each version of a file that needs them; `obtainable`: those that
+the newest state names too; `left`: those that could not be had yet; `incomplete`: generations that are not whole.
+
 `hikae generations diff --json`: `{"from", "to", "added", "changed", "moved", "deleted", "entries", "more"}`.
 
 - `from`, `to`: a generation's name, or the time of the moment; `from_commit` and `to_commit` are their commits. The four counts
@@ -84,12 +100,16 @@ says which bytes.
   brings it back, with a target for `FILE` or `DIR`.
 
 A path is text to be read. Where that does not say which bytes it is, `path_hex` does.
+
+## History
+
 """
 
 
 def page() -> str:
     """The page."""
-    return f"{_WORDS.replace('{states}', _states())}\n```json\n{json.dumps(status_json(_node()), indent=2)}\n```\n{_HISTORY}"
+    status = f"{_WORDS.replace('{states}', _states())}\n```json\n{json.dumps(status_json(_node()), indent=2)}\n```\n"
+    return f"{status}{_HISTORY}{json_answers.page()}"
 
 
 def _states() -> str:
