@@ -21,9 +21,7 @@ from agent.generations.restore.target import refusal_of_error
 _SUFFIX = b".hikae-restore"
 
 
-def restore_file(
-    moment: MomentReader, path: bytes, row: ObjectRow, to: str, look: Callable[[Done], None] = lambda _: None
-) -> Done:
+def restore_file(moment: MomentReader, path: bytes, row: ObjectRow, to: str, look: Callable[[Done], None]) -> Done:
     """Make the object that stands at ``path`` in the moment stand at ``to``, where nothing does. What a restore that was cut off
     left of it is gone on with. ``look``: called now and then with what is done so far. Raises ``Refused``, ``TryAgain`` (disk
     full, or another restore), ``StoreFailed``."""
