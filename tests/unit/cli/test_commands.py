@@ -57,7 +57,6 @@ LOOKED = "12 entries, names and metadata only; --deep compares the content too"
         (("generations", "take", "web", "--offline", "--label", "x"), ("generations-take-offline", "web", "x")),
         (("generations", "pin", "web", "2026"), ("generations-pin", "web", "2026")),
         (("generations", "unpin", "web", "2026"), ("generations-unpin", "web", "2026")),
-        (("generations", "expire", "web", "--yes"), ("generations-expire", "web", False, False)),
         (("generations", "expire", "web", "--dry-run"), ("generations-expire", "web", True, False)),
         (("generations", "expire", "web", "--simulate"), ("generations-expire", "web", False, True)),
         (("status",), ("status",)),

@@ -122,6 +122,7 @@ def test_what_would_go_is_said_before_it_is_asked_for(capfd: pytest.CaptureFixtu
     assert {("generations-expire", "web", True, False)} == set(controls.calls)
     code, out, _ = hikae(capfd, controls, "generations", "expire", "web", "--yes")
     assert (0, f"{goes}\nweb: 1 generation let go of, 1 stay\n") == (code, out)
+    assert [("generations-expire", "web", dry, False) for dry in (True, False)] == controls.calls[-2:]
     code, out, err = hikae(capfd, controls, "generations", "expire", "web", "--yes", "--json")
     assert (0, f"{goes}\n", f"{NAME}-2") == (code, err, json.loads(out)["goes"][0]["generation"])
     controls.going = ({"generation": NAME, "why": "no rule keeps it", "label": "before-release"},)
