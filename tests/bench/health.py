@@ -17,8 +17,6 @@ from fakes.agents import Pair
 from fakes.web_agents import WebPorts, asked, with_web
 
 RATE = 500.0
-#: The primary serves while nobody is there to send to; so it is asked from the first moment of the first sync on.
-_SERVES_ALONE = 'start_without_peer = "serve"\n'
 #: The part of all answers that must be 200: another one is for a node that serves nobody.
 _SERVES = 0.95
 
@@ -30,7 +28,7 @@ def health(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     p99: list[float] = []
     for _ in range(bench.sizes.small_runs):
         bench.memory.ready()
-        with ours.agents(bench.base, source, _SERVES_ALONE) as pair:
+        with ours.agents(bench.base, source) as pair:
             took, seconds = _asked_through(pair, with_web(pair.alpha))
         p99.append(percentile(took, 0.99))
         rate, last, worst = len(took) / seconds, p99[-1] * 1000, max(took) * 1000
@@ -40,16 +38,15 @@ def health(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
 
 def _asked_through(pair: Pair, ports: WebPorts) -> tuple[list[float], float]:
     """How long each answer took, and for how many seconds was asked. Raises ``Failed``."""
+    pair.beta.start()
+    pair.beta.up()
     pair.alpha.start()
-    until(lambda: asked(ports.health, "/primary")[0] == 200, "a primary that serves")
+    until(lambda: asked(ports.health, "/livez")[0] == 200, "hikae web")
     words = (sys.executable, health_asker.__file__, str(ports.health), str(RATE))
     asker = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         if asker.stdout is None or not asker.stdout.readline():
             raise Failed("the asker does not ask")
-        # Only now there is somebody to send to.
-        pair.beta.start()
-        pair.beta.up()
         ours.applied(pair)
         asker.send_signal(signal.SIGTERM)
         said, _ = asker.communicate(timeout=60)
