@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from agent.capture.device.moment import AT_ONCE, Piece, Unread, read_run
 from agent.capture.device.opened import READ, ReadsDevice, aligned_memory
 from agent.capture.device.runs import Run, bytes_of, in_reads
+
+_Buffers: TypeAlias = tuple[memoryview, memoryview]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +24,22 @@ class DoneRead:
 
 
 class DeviceReads:
-    """Two buffers and a thread of one device. Belongs to the pump's thread; ``close`` ends the thread."""
+    """A thread of one device, and two buffers for each pass over it. Belongs to the pump's thread; ``close`` ends the thread."""
 
     def __init__(self, device: ReadsDevice, name: str) -> None:
         self._device = device
-        self._buffers = (aligned_memory(READ), aligned_memory(READ))
+        #: Of passes that have ended. A round of a commit may come in the midst of a look at everything, which has read ahead.
+        self._spare: list[_Buffers] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     def over(self, runs: Iterable[Run]) -> Generator[DoneRead, None, None]:
         """Read these chunks, in order."""
         turn = 0
+        buffers = self._spare.pop() if self._spare else (aligned_memory(READ), aligned_memory(READ))
         under_way: Future[DoneRead] | None = None
         try:
             for run in in_reads(runs, AT_ONCE):
-                following = self._thread.submit(self._read, run, self._buffers[turn % 2])
+                following = self._thread.submit(self._read, run, buffers[turn % 2])
                 turn += 1
                 if under_way is not None:
                     done, under_way = under_way, following
@@ -47,6 +52,7 @@ class DeviceReads:
         finally:
             if under_way is not None:
                 under_way.exception()
+            self._spare.append(buffers)
 
     def close(self) -> None:
         """The read under way ends, and the thread."""

@@ -43,3 +43,20 @@ def test_whoever_stops_leaves_nothing_under_way(tmp_path: Path) -> None:
     reads.close()
     device.close()
     assert 16 * CHUNK == size
+
+
+def test_one_pass_in_the_midst_of_another_leaves_its_reads_alone(tmp_path: Path) -> None:
+    """A round of a commit comes while all is looked at: what was read ahead stays what stood at its own place."""
+    path = tmp_path / "image"
+    data = os.urandom(70 * CHUNK)
+    path.write_bytes(data)
+    device = BadPlaces(str(path), set())
+    reads = DeviceReads(device, "test-reads")
+    found = bytearray(len(data))
+    for done in reads.over([(1, 70)]):
+        assert 32 * CHUNK == sum(other.size for other in reads.over([(39, 70)]))
+        for (first, _), view in done.pieces:
+            found[(first - 1) * CHUNK : (first - 1) * CHUNK + len(view)] = view
+    reads.close()
+    device.close()
+    assert data == bytes(found)
