@@ -80,5 +80,15 @@ class FakeTracker:
         self.stopped = True
 
 
+class UntoldTracker(FakeTracker):
+    """Nothing tells what is written, ever."""
+
+    kind = "none"
+
+    def take(self) -> Dirtied:
+        """See ``BlockTracker``."""
+        return Dirtied(super().take().extents, "nothing tells")
+
+
 def _sleeps() -> None:
     """Not started: nobody is woken."""

@@ -42,13 +42,15 @@ _MORE = "more was written than can be read while it stands still"
 @dataclass(frozen=True, slots=True)
 class MadeCommit:
     """What came of it. ``number``: the newest commit, None where there was to be none; ``doubt``: everything has to be read
-    first; ``wait``: seconds until the next is due, ``refused``: whoever waits for it."""
+    first; ``wait``: seconds until the next is due, ``refused``: whoever waits for it; ``owed_since``: from when on something may
+    have been written that it has not (monotonic seconds), None where its moment has all."""
 
     number: CommitNumber | None
     wait: float
     consistent: bool = False
     doubt: bool = False
     refused: bool = False
+    owed_since: float | None = None
 
 
 class Committing:
@@ -82,7 +84,7 @@ class Committing:
         self._in_hand: list[Run] = []
         self._owes = False
         #: Looks at everything since the tracker last told where.
-        self._looks, self._look_took = 0, 0.0
+        self._looks, self._look_took, self._look_began = 0, 0.0, 0.0
         self._unfrozen: set[str] = set()
         self._retry_at = 0.0
         #: The bad place that was tried last.
@@ -128,7 +130,7 @@ class Committing:
         """Everything was looked at, within so many seconds: what differs is to be committed, and who waited is answered then."""
         self.ready += tickets
         self._owes = True
-        self._looks, self._look_took = self._looks + 1, took
+        self._looks, self._look_took, self._look_began = self._looks + 1, took, self._clock.monotonic() - took
 
     def run(self, session: DeviceSession) -> Generator[None, None, MadeCommit]:
         """Make one commit, in steps of about ten milliseconds."""
@@ -143,15 +145,20 @@ class Committing:
     def _since_kept(self, making: Generator[None, None, MadeCommit]) -> Generator[None, None, MadeCommit]:
         """What waits goes on waiting until it is committed, whatever comes of this try."""
         self._since_in_hand, self._since = self._since, None
-        committed = False
+        waits = self._since_in_hand
         try:
             made = yield from making
-            committed = made.number is not None
+            if made.number is not None:
+                waits = made.owed_since
             return made
         finally:
-            if not committed and self._since_in_hand is not None:
-                self._since = self._since_in_hand
+            if waits is not None:
+                self._waits_since(waits)
             self._since_in_hand = None
+
+    def _waits_since(self, then: float) -> None:
+        """Something may be in no commit since then."""
+        self._since = then if self._since is None else min(then, self._since)
 
     def flush(self, session: DeviceSession) -> None:
         """What is to be read stands on the device: what is written back now need not be while it is frozen."""
@@ -167,12 +174,14 @@ class Committing:
     def _made(self, session: DeviceSession) -> Generator[None, None, MadeCommit]:
         numbers = self._requests.take_dirty() | self._bad_places(session)
         self.flush(session)
+        # Whatever comes of the rest, these were read; what is written to them from now on is told.
+        yield from session.read_beside(sorted(numbers), self._outlet)
+        session.give_rest()
         told = session.tracker.take()
         if told.reconcile is not None:
-            return self._untold(session, told.reconcile)
+            return self._untold(session, told, told.reconcile)
         rests = self._looks and session.tracker.kind != _TELLS_WHERE
-        rest = united(self._owed, ((one, one) for one in numbers))
-        made = yield from self._rounds(session, united(rest, chunk_runs(told.extents, session.device.size)))
+        made = yield from self._rounds(session, united(self._owed, chunk_runs(told.extents, session.device.size)))
         if made.number is not None:
             self._looks = 0
         return self._rested(made) if rests and made.number is not None else made
@@ -192,9 +201,9 @@ class Committing:
         self._retried = tried[-1]
         return set(tried)
 
-    def _untold(self, session: DeviceSession, why: str) -> MadeCommit:
+    def _untold(self, session: DeviceSession, told: Dirtied, why: str) -> MadeCommit:
         """Nothing tells where something was written, if anything was since all was looked at. What is written whenever all of it
-        is read is committed as it was read: that is better than nothing."""
+        is read is committed as it was read: that is better than nothing; all of it stays owed, until a look that begins later."""
         asked = self._requests.take_standstill()
         if asked is not None and asked.together is not None:
             self._goes_alone(asked, f"nothing tells where it is written: {why}", [])
@@ -207,7 +216,10 @@ class Committing:
             # Who asked since the look began is answered by the next.
             moment = StillMoment(Dirtied((), None), moving=f"it is written while it is read, and {why}")
             tickets, self.ready = self.ready, []
-        return self._rested(self._write(session, moment, tickets, asked))
+            session.tracker.restore(told)
+        made = self._write(session, moment, tickets, asked)
+        self._owes = not made.consistent
+        return self._rested(replace(made, owed_since=None if made.consistent else self._look_began))
 
     def _rested(self, made: MadeCommit) -> MadeCommit:
         """Reading all of a device takes a tenth of the time at most."""
@@ -274,7 +286,7 @@ class Committing:
         look is committed as it is."""
         memory = LockedMemory(self.rhythm.fits)
         tickets, asked = self._waiting(), self._requests.take_standstill()
-        moment = StillMoment(Dirtied((), None))
+        moment, began = StillMoment(Dirtied((), None)), self._clock.monotonic()
         try:
             try:
                 if asked is not None:
@@ -298,7 +310,7 @@ class Committing:
             yield
             made = self._write(session, moment, tickets, asked)
             tickets = []
-            return made
+            return made if made.consistent else replace(made, owed_since=began)
         finally:
             self._has_read = False
             self.ready = tickets
@@ -347,6 +359,8 @@ class Committing:
     ) -> MadeCommit:
         """The commit, which is durable then, and an answer for all who waited for it."""
         consistent, batch = moment.moving is None, session.batch
+        if batch.rows and self._since_in_hand is not None:
+            batch.waited(self._since_in_hand)
         read = sum(len(view) for _, view in moment.pieces)
         self.rhythm = self.rhythm.read(read, moment.reading).committed(moment.stood)
         made = Provenance(reached=asked.reached if asked is not None else Quiesced.CRASH) if consistent else ORDINARY

@@ -82,7 +82,7 @@ class DeviceSession:
 
     def pass_over_all(self, outlet: Outlet) -> Generator[int, None, None]:
         """Read all of it; holes of an image are not read."""
-        self.whole.begin()
+        counted = self.whole.begin()
         for is_data, start, end in self.device.holes(0, self.device.size):
             first, last = start // DEVICE_CHUNK + 1, (end - 1) // DEVICE_CHUNK + 1
             if is_data:
@@ -96,6 +96,7 @@ class DeviceSession:
                 self._give(_GIVEN)
             yield end - start
         self.looker.cut_off()
+        self.whole.ended(counted)
 
     def take_in(self, pieces: Sequence[Piece], unread: Sequence[tuple[int, OSError]]) -> None:
         """What was read, or could not be, is looked at, and what is new goes to the peers. Raises ``DeviceLost`` where nothing

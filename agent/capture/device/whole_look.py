@@ -27,15 +27,20 @@ def written_so_far(path: str, devices: Path = Path("/sys/dev/block")) -> Counted
 
 
 class WholeLook:
-    """The last look at everything. Belongs to the pump's thread."""
+    """The last look at everything that came to its end. Belongs to the pump's thread."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._counted: Counted | None = None
 
-    def begin(self) -> None:
-        """All is read from now on."""
-        self._counted = self._now()
+    def begin(self) -> Counted | None:
+        """All is read from now on; what is counted now, for :meth:`ended`. Until then what was seen is of no look."""
+        self._counted = None
+        return self._now()
+
+    def ended(self, counted: Counted | None) -> None:
+        """All was read since ``counted``."""
+        self._counted = counted
 
     def has_moved(self) -> bool:
         """Whether something was, or may have been, written since the look began."""
