@@ -28,7 +28,7 @@ from agent.fs.thaw_guard import FreezeRoot, FreezingDisks
 from agent.store.catalog.catalog import Catalog
 from agent.store.catalog.expiring.expiry import ALL_HISTORY
 from agent.store.local import Local
-from agent.watch.blocks.ports import BlockTracker
+from agent.watch.blocks.ports import BlockTracker, DirtyExtent
 from agent.watch.hint import waits_for_nothing
 from fakes.capture_fakes import WAIT, RecordingOutlet, wait_for
 from fakes.idle import nothing_first
@@ -125,8 +125,9 @@ class DeviceStation:
         self.opens: Callable[[str], ReadsDevice] = open_device
         self.limits = limits
         self.yielding: Callable[[], Yielding] = yields_to_others
-        #: What stands on the image.
+        #: What stands on the image, and where the system swaps to.
         self.mounted: list[MountedFilesystem] = []
+        self.swaps: list[DirtyExtent] = []
         state.mkdir(exist_ok=True)
         self.catalog = Catalog.open(str(state / "catalog.db"))
         if not self.catalog.lineage:
@@ -145,6 +146,7 @@ class DeviceStation:
             self.limits,
             self.opens,
             self.filesystems,
+            lambda _: self.swaps,
             yielding=self.yielding,
         )
         calls = PumpCalls(

@@ -11,7 +11,7 @@ from agent.capture.access.image import LockedMemory
 from agent.capture.access.standstill import Standstill, StoodAt
 from agent.capture.access.together import NotTogether
 from agent.capture.committer import Committer
-from agent.capture.device.moment import StandingStill, StillMoment, opened_roots
+from agent.capture.device.moment import OpenedRoots, StandingStill, StillMoment, opened_roots
 from agent.capture.device.opened import DeviceLost
 from agent.capture.device.opening import DeviceOpening
 from agent.capture.device.requests import DeviceRequests
@@ -27,7 +27,6 @@ from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import DEVICE_BUSY, NOT_STILL
 from agent.fs.durable import sync_filesystem
-from agent.fs.thaw_guard import FreezeRoot
 from agent.watch.blocks.ports import Dirtied
 
 #: Seconds until a freeze that was refused is tried again.
@@ -162,14 +161,15 @@ class Committing:
 
     def flush(self, session: DeviceSession) -> None:
         """What is to be read stands on the device: what is written back now need not be while it is frozen."""
-        with suppress(OSError), self._roots() as roots:
+        with suppress(OSError), self._roots() as opened:
             session.device.flush()
-            for fd, _ in roots:
+            for fd, _ in opened.roots:
                 sync_filesystem(fd)
 
-    def _roots(self) -> AbstractContextManager[list[FreezeRoot]]:
+    def _roots(self) -> AbstractContextManager[OpenedRoots]:
         """Open for as long as need be: what is open cannot be unmounted."""
-        return opened_roots(self._opening.filesystems(self._opening.path))
+        path = self._opening.path
+        return opened_roots(self._opening.filesystems(path), self._opening.swaps(path))
 
     def _made(self, session: DeviceSession) -> Generator[None, None, MadeCommit]:
         numbers = self._requests.take_dirty() | self._bad_places(session)
@@ -291,8 +291,8 @@ class Committing:
             try:
                 if asked is not None:
                     asked.meet()
-                with self._roots() as roots:
-                    moment = self._still(session, memory, asked).read(rest, roots)
+                with self._roots() as opened:
+                    moment = self._still(session, memory, asked).read(rest, opened)
             except NotTogether as error:
                 return self._goes_alone(asked, error.reason, rest)
             except DeviceLost:

@@ -10,18 +10,18 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
 from agent.capture.access.image import LockedMemory
 from agent.capture.device.mounted import MountedFilesystem
 from agent.capture.device.opened import GONE, DeviceLost, ReadsDevice
-from agent.capture.device.runs import Run, begins_at, bytes_of, chunk_runs, in_reads, united, without
+from agent.capture.device.runs import Run, begins_at, bytes_of, chunk_runs, in_reads, united, within, without
 from agent.core.chunks import DEVICE_CHUNK
 from agent.core.errors import HikaeError
 from agent.fs.thaw_guard import CannotFreeze, FreezeRoot, FreezingDisks
-from agent.watch.blocks.ports import BlockTracker, Dirtied
+from agent.watch.blocks.ports import BlockTracker, Dirtied, DirtyExtent
 
 #: A read is of so many chunks.
 AT_ONCE = 16
@@ -47,6 +47,20 @@ class StillMoment:
     moving: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedRoots:
+    """What can be frozen of a device. ``roots``: of its filesystems that take writes, open; ``parts``: the bytes of the device on
+    which these stand, by their path, as far as it is known; ``swaps``: those to which the system swaps."""
+
+    roots: Sequence[FreezeRoot] = ()
+    parts: Mapping[str, DirtyExtent] = field(default_factory=dict)
+    swaps: Sequence[DirtyExtent] = ()
+
+    def still(self, standing: Sequence[FreezeRoot]) -> list[DirtyExtent]:
+        """The bytes of the device in which no write counts while these stand."""
+        return [*self.swaps, *(self.parts[path] for _, path in standing if path in self.parts)]
+
+
 @dataclass(slots=True)
 class StandingStill:
     """One try. ``memory``: locked; ``fits``: bytes that may be read; ``deadline``: seconds after which the guard thaws;
@@ -64,26 +78,28 @@ class StandingStill:
     bad: Sequence[int] = ()
     is_joint: bool = False
 
-    def read(self, rest: Sequence[Run], roots: Sequence[FreezeRoot]) -> StillMoment:
-        """Freeze ``roots``, read ``rest`` and what the tracker tells of then.
+    def read(self, rest: Sequence[Run], opened: OpenedRoots) -> StillMoment:
+        """Freeze what is opened, read ``rest`` and what the tracker tells of then.
 
         Raises ``HikaeError`` where they did not stand, or not for as long as it took: what the tracker told is owed then."""
         while True:
-            standing = [root for root in roots if root[1] not in self.unfrozen]
+            standing = [root for root in opened.roots if root[1] not in self.unfrozen]
             try:
-                return self._frozen_read(rest, standing, whole=len(standing) == len(roots))
+                return self._frozen_read(rest, standing, opened.still(standing))
             except CannotFreeze as error:
                 self.unfrozen.add(error.subject)
 
-    def _frozen_read(self, rest: Sequence[Run], roots: Sequence[FreezeRoot], *, whole: bool) -> StillMoment:
+    def _frozen_read(
+        self, rest: Sequence[Run], roots: Sequence[FreezeRoot], still: Sequence[DirtyExtent]
+    ) -> StillMoment:
         moment = StillMoment(Dirtied((), None))
         began = time.monotonic()
         try:
             with self._standing(roots):
                 moment = StillMoment(self.tracker.take())
                 moment = self._read(moment, rest)
-                if not roots or not whole:
-                    moment = self._unless_written(moment)
+                if not within((DirtyExtent(0, self.device.size),), still):
+                    moment = self._unless_written(moment, still, is_raw=not roots)
         except HikaeError:
             self.tracker.restore(moment.told)
             raise
@@ -105,13 +121,15 @@ class StandingStill:
             pieces += read_run(self.device, run, view, unread)
         return replace(moment, pieces=pieces, unread=unread, reading=time.monotonic() - began)
 
-    def _unless_written(self, moment: StillMoment) -> StillMoment:
-        """What was written while it was read is owed, and the moment was none."""
+    def _unless_written(self, moment: StillMoment, still: Sequence[DirtyExtent], *, is_raw: bool) -> StillMoment:
+        """What was written while it was read is owed, and the moment was none if that was outside of ``still``."""
         after = self.tracker.take()
-        if not after.extents and after.reconcile is None:
+        if after.extents or after.reconcile is not None:
+            self.tracker.restore(after)
+        if after.reconcile is None and within(after.extents, still):
             return moment
-        self.tracker.restore(after)
-        return replace(moment, moving="it was written while it was read, and nothing of it can be frozen")
+        what = "nothing of it can be frozen" if is_raw else "that part of it cannot be frozen"
+        return replace(moment, moving=f"it was written while it was read, and {what}")
 
 
 def read_run(device: ReadsDevice, run: Run, view: memoryview, unread: Unread) -> list[Piece]:
@@ -138,7 +156,7 @@ def read_run(device: ReadsDevice, run: Run, view: memoryview, unread: Unread) ->
 
 
 @contextmanager
-def opened_roots(filesystems: Sequence[MountedFilesystem]) -> Iterator[list[FreezeRoot]]:
+def opened_roots(filesystems: Sequence[MountedFilesystem], swaps: Sequence[DirtyExtent]) -> Iterator[OpenedRoots]:
     """The roots of those that take writes, open; one that is gone meanwhile is left out."""
     with ExitStack() as stack:
         roots: list[FreezeRoot] = []
@@ -148,4 +166,4 @@ def opened_roots(filesystems: Sequence[MountedFilesystem]) -> Iterator[list[Free
                     fd = os.open(one.point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                     stack.callback(os.close, fd)
                     roots.append((fd, one.point))
-        yield roots
+        yield OpenedRoots(roots, {one.point: one.part for one in filesystems if one.part is not None}, swaps)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.fs.block_device import NO_DEVICE, BlockPlaces, loops_on
+from agent.watch.blocks.dirty_map import SECTOR
+from agent.watch.blocks.ports import DirtyExtent
 
 #: mountinfo writes blanks and the like as three octal digits (proc(5)).
 _OCTAL = re.compile(rb"\\([0-7]{3})")
@@ -24,11 +27,13 @@ PLACES = BlockPlaces()
 
 @dataclass(frozen=True, slots=True)
 class MountedFilesystem:
-    """A filesystem of a device: where it is mounted, its type, whether it takes no writes."""
+    """A filesystem of a device: where it is mounted, its type, whether it takes no writes; ``part``: the bytes of the device on
+    which it stands, None where that is not known, as of what is stacked on it."""
 
     point: str
     type: str
     read_only: bool
+    part: DirtyExtent | None = None
 
 
 def numbers_above(path: str, places: BlockPlaces = PLACES) -> frozenset[int]:
@@ -44,18 +49,35 @@ def numbers_above(path: str, places: BlockPlaces = PLACES) -> frozenset[int]:
 
 def filesystems_on(path: str, places: BlockPlaces = PLACES) -> list[MountedFilesystem]:
     """Those that this process sees mounted, deepest first and ``/`` last: so they are frozen. ``OSError``."""
-    numbers = numbers_above(path, places)
+    numbers, parts = numbers_above(path, places), _parts(path, places)
     found: dict[bytes, MountedFilesystem] = {}
     for line in places.mounts.read_bytes().splitlines():
         words = line.split(b" ")
         if b"-" not in words:
             continue
         type_, source, options = words[words.index(b"-") + 1 :][:3]
-        if not numbers.isdisjoint(_numbers_in(words[2], source)):
-            mounted = MountedFilesystem(_text(words[4]), os.fsdecode(type_), b"ro" in options.split(b","))
+        its = numbers.intersection(_numbers_in(words[2], source))
+        if its:
+            part = next((parts[number] for number in its if number in parts), None)
+            mounted = MountedFilesystem(_text(words[4]), os.fsdecode(type_), b"ro" in options.split(b","), part)
             if os.path.isdir(mounted.point) and len(mounted.point) < len(_point(found, words[2])):
                 found[words[2]] = mounted
     return sorted(found.values(), key=lambda one: (-one.point.count("/"), one.point == "/", one.point))
+
+
+def swaps_on(path: str, places: BlockPlaces = PLACES) -> list[DirtyExtent]:
+    """The bytes of a device to which the system swaps: what stands there is nothing to who starts from a copy. ``OSError``."""
+    parts = _parts(path, places)
+    found: list[DirtyExtent] = []
+    try:
+        lines = places.swaps.read_bytes().splitlines()[1:]
+    except OSError:
+        return []
+    for line in lines:
+        with suppress(OSError):
+            number = os.stat(_text(line.split()[0])).st_rdev
+            found += [parts[number]] if number in parts else []
+    return found
 
 
 def stands_on(directory: str, path: str, places: BlockPlaces = PLACES) -> bool:
@@ -79,6 +101,20 @@ def _numbers_in(number: bytes, source: bytes) -> Iterator[int]:
     if major == NO_DEVICE and source.startswith(b"/"):
         with suppress(OSError):
             yield os.stat(_text(source)).st_rdev
+
+
+def _parts(path: str, places: BlockPlaces) -> dict[int, DirtyExtent]:
+    """A device itself and its partitions, by number: which bytes of it they are."""
+    number = os.stat(path).st_rdev
+    if not number:
+        return {}
+    found = {number: DirtyExtent(0, sys.maxsize)}
+    for one in _directory(number, places).resolve().glob("*/partition"):
+        with suppress(OSError, ValueError):
+            major, minor = (one.parent / "dev").read_text().split(":")
+            start, count = (int((one.parent / name).read_text()) for name in ("start", "size"))
+            found[os.makedev(int(major), int(minor))] = DirtyExtent(start * SECTOR, (start + count) * SECTOR)
+    return found
 
 
 def _text(word: bytes) -> str:

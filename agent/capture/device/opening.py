@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.capture.device.mounted import MountedFilesystem, filesystems_on
+from agent.capture.device.mounted import MountedFilesystem, filesystems_on, swaps_on
 from agent.capture.device.opened import ReadsDevice, open_device
 from agent.capture.device.rhythm import LIMITS, RhythmLimits
 from agent.capture.device.yielding import Yielding, yields_to_others
 from agent.config.values import DeviceTerms
 from agent.fs.thaw_guard import FreezingDisks
-from agent.watch.blocks.ports import BlockTracker
+from agent.watch.blocks.ports import BlockTracker, DirtyExtent
 
 #: Begins to follow what changes on an open device.
 OpensTracker = Callable[[ReadsDevice], BlockTracker]
@@ -33,5 +33,6 @@ class DeviceOpening:
     limits: RhythmLimits = LIMITS
     opens: OpensDevice = open_device
     filesystems: Callable[[str], Sequence[MountedFilesystem]] = filesystems_on
+    swaps: Callable[[str], Sequence[DirtyExtent]] = swaps_on
     saved: Path | None = None
     yielding: Callable[[], Yielding] = yields_to_others

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from agent.core.chunks import DEVICE_CHUNK
+from agent.watch.blocks.dirty_map import merged
 from agent.watch.blocks.ports import DirtyExtent
 
 Run: TypeAlias = tuple[int, int]
@@ -67,6 +68,12 @@ def without(runs: Iterable[Run], numbers: Sequence[int]) -> tuple[list[Run], lis
         if begin <= last:
             made.append((begin, last))
     return made, left
+
+
+def within(extents: Iterable[DirtyExtent], parts: Iterable[DirtyExtent]) -> bool:
+    """Whether all of the extents lie in these parts of a device."""
+    whole = merged(parts)
+    return all(any(low <= start and end <= high for low, high in whole) for start, end in extents)
 
 
 def bytes_of(runs: Iterable[Run]) -> int:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.device.mounted import MountedFilesystem
 from agent.capture.device.opened import SourceDevice, open_device
 from agent.core.errors import TryAgain
 from agent.core.ids import ObjectId
 from agent.fs.durable import timestamp_grain_ns
 from agent.watch.blocks.image_file import ImageFileTracker
+from agent.watch.blocks.ports import DirtyExtent
 from fakes.device_station import CHUNK, WAIT, BadPlaces, DeviceStation, device_station, image_of, wait_for
 from fakes.tracked import UntoldTracker
 
@@ -132,4 +134,49 @@ def test_a_chunk_that_is_asked_for_is_read_where_nothing_is_told(tmp_path: Path)
         made.synced()
         bad.clear()
         made.pump.look_again([ObjectId(20)]).wait(WAIT)
+        assert made.path.read_bytes() == made.image()
+
+
+class WrittenWhileFrozen(SourceDevice):
+    """An image that is written behind the back of who froze what stands on it, once, while it is read: ``told`` writes."""
+
+    def __init__(self, made: DeviceStation, writes: Callable[[], None]) -> None:
+        found = open_device(str(made.path))
+        super().__init__(str(made.path), found.fd, found.size, is_block=False)
+        self._made = made
+        self.writes: Callable[[], None] | None = writes
+        self.is_armed = False
+
+    def read(self, into: memoryview, offset: int) -> int:
+        """See ``ReadsDevice``."""
+        got = super().read(into, offset)
+        if self._made.disk_guard.stands and self.is_armed and self.writes is not None:
+            writes, self.writes = self.writes, None
+            writes()
+        return got
+
+
+@pytest.mark.parametrize(("where", "swaps", "freezes"), [(40, [], 2), (40, [(40, 50)], 1), (4, [], 1)])
+def test_what_is_used_raw_beside_a_frozen_filesystem(
+    tmp_path: Path, where: int, swaps: list[tuple[int, int]], freezes: int
+) -> None:
+    """A write to it while it is read makes the moment none. One to the part of what is frozen, or swapped to, is none of them."""
+    image_of(tmp_path / "image", 64 * CHUNK, chunks=range(1, 65))
+    devices: list[WrittenWhileFrozen] = []
+
+    def before(made: DeviceStation) -> None:
+        devices.append(WrittenWhileFrozen(made, lambda: made.write(where * CHUNK, b"behind")))
+        made.opens = lambda _: devices[0]
+
+    with device_station(tmp_path / "image", tmp_path / "state", rpo=1000.0, before=before) as made:
+        made.synced()
+        part = DirtyExtent(0, 32 * CHUNK)
+        made.mounted = [MountedFilesystem(str(tmp_path), "ext4", read_only=False, part=part)]
+        made.swaps = [DirtyExtent(first * CHUNK, end * CHUNK) for first, end in swaps]
+        devices[0].is_armed = True
+        made.write(0, b"new")
+        made.synced()
+        assert (freezes, True) == (made.disk_guard.times, made.outlet.commits[-1].consistent)
+        # Whatever was written is owed, and comes by itself.
+        made.synced()
         assert made.path.read_bytes() == made.image()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
-from agent.capture.device.mounted import MountedFilesystem, filesystems_on, numbers_above
+from agent.capture.device.mounted import MountedFilesystem, filesystems_on, numbers_above, swaps_on
 from agent.fs.block_device import BlockPlaces
+from agent.watch.blocks.ports import DirtyExtent
 
 
 def disk(
@@ -23,6 +25,8 @@ def disk(
         (own / part).mkdir()
         (own / part / "partition").write_text(f"{at}\n")
         (own / part / "dev").write_text(f"{major}:{int(minor) + at}\n")
+        (own / part / "start").write_text(f"{at * 2048}\n")
+        (own / part / "size").write_text("2048\n")
     for holder in holders:
         (own / "holders" / holder).symlink_to(base / "real" / holder)
     return own
@@ -64,9 +68,34 @@ def test_all_on_a_disk_deepest_first(tmp_path: Path) -> None:
     found = filesystems_on("/dev/null", places(tmp_path, mounts))
     assert [
         MountedFilesystem(str(deep), "xfs", read_only=True),
-        MountedFilesystem(str(points["a b"]), "btrfs", read_only=False),
-        MountedFilesystem(str(points["root"]), "ext4", read_only=False),
+        MountedFilesystem(str(points["a b"]), "btrfs", read_only=False, part=DirtyExtent(0, sys.maxsize)),
+        MountedFilesystem(str(points["root"]), "ext4", read_only=False, part=DirtyExtent(1 << 20, 2 << 20)),
     ] == found
+
+
+def test_a_filesystem_of_a_whole_device(tmp_path: Path) -> None:
+    """Stands on all of it; where the system swaps to is told as well."""
+    own = os.stat("/dev/null").st_rdev
+    number = f"{os.major(own)}:{os.minor(own)}"
+    disk(tmp_path, "disk", number)
+    point = tmp_path / "at"
+    point.mkdir()
+    told = places(tmp_path, line(number, point))
+    told.swaps.write_text("Filename Type Size Used Priority\n/dev/null partition 8 0 -2\n/gone file 8 0 -2\n")
+    whole = DirtyExtent(0, sys.maxsize)
+    expected = [MountedFilesystem(str(point), "ext4", read_only=False, part=whole)]
+    assert (expected, [whole]) == (filesystems_on("/dev/null", told), swaps_on("/dev/null", told))
+
+
+def test_a_partition_that_is_swapped_to(tmp_path: Path) -> None:
+    """Its bytes of the disk; a disk that nobody swaps to has none, also where the kernel knows no swap."""
+    null, zero = (os.stat(f"/dev/{name}").st_rdev for name in ("null", "zero"))
+    by = os.minor(zero) - os.minor(null)
+    disk(tmp_path, "disk", f"{os.major(null)}:{os.minor(null)}", partitions=tuple(f"p{at + 1}" for at in range(by)))
+    told = places(tmp_path, "")
+    assert [] == swaps_on("/dev/null", told)
+    told.swaps.write_text("Filename Type Size Used Priority\n/dev/zero partition 8 0 -2\n")
+    assert [DirtyExtent(by << 20, (by + 1) << 20)] == swaps_on("/dev/null", told)
 
 
 def test_numbers(tmp_path: Path) -> None:

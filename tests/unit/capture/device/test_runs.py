@@ -12,6 +12,7 @@ from agent.capture.device.runs import (
     extents_of,
     in_reads,
     united,
+    within,
     without,
 )
 from agent.core.chunks import DEVICE_CHUNK
@@ -51,3 +52,10 @@ def test_less_some_chunks(seed: int) -> None:
     runs, left = without(united([(number, number) for number in one], ()), other)
     numbers = {number for first, last in runs for number in range(first, last + 1)}
     assert (one - set(other), sorted(one & set(other))) == (numbers, left)
+
+
+def test_within_parts() -> None:
+    """Parts that meet are one; what reaches out of them by a byte is not within."""
+    parts = [DirtyExtent(10, 20), DirtyExtent(0, 10), DirtyExtent(30, 40)]
+    found = [within([extent], parts) for extent in map(DirtyExtent, (5, 19, 30, 20, 0), (15, 21, 40, 30, 40))]
+    assert ([True, False, True, False, False], True) == (found, within([], []))
