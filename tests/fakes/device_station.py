@@ -145,7 +145,7 @@ class DeviceStation:
             lambda: self.terms,
             self.limits,
             self.opens,
-            self.filesystems,
+            self.sees_filesystems,
             lambda _: self.swaps,
             yielding=self.yielding,
         )
@@ -154,6 +154,10 @@ class DeviceStation:
         )
         self.pump = DevicePump(context, opening, self.outlet, calls)
         self.pump.start()
+
+    def sees_filesystems(self, path: str) -> Sequence[MountedFilesystem]:
+        """What stands on it now, by what a test may put in place of this later."""
+        return self.filesystems(path)
 
     def _tracker(self, device: ReadsDevice) -> FakeTracker:
         self.tracker.size = device.size

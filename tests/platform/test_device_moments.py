@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.device.moment import opened_roots
 from agent.capture.device.mounted import filesystems_on, stands_on
 from agent.capture.device.opened import aligned_memory, open_device
 from agent.capture.device.rhythm import RhythmLimits
@@ -142,3 +143,28 @@ def test_state_on_the_device_itself_is_frozen_with_it(tmpfs_dir: Path, tmp_path:
         finally:
             guard.close()
             run("umount", str(root))
+
+
+def test_what_is_mounted_over_another_is_not_frozen_for_it(tmpfs_dir: Path) -> None:
+    """Of a filesystem whose mount point is covered another mount is opened, if there is one; else it is told as not reached."""
+    with attached(sparse(tmpfs_dir / "disk", SIZE["ext4"])) as device:
+        run(*MAKERS["ext4"], device)
+        first, second = tmpfs_dir / "a", tmpfs_dir / "longer"
+        first.mkdir()
+        second.mkdir()
+        run("mount", device, str(first))
+        run("mount", "-t", "tmpfs", "over", str(first))
+        try:
+            with opened_roots(filesystems_on(device), ()) as opened:
+                assert ([], [str(first)]) == (opened.roots, opened.unreached)
+            assert not stands_on(str(first), device)
+            run("mount", device, str(second))
+            with opened_roots(filesystems_on(device), ()) as opened:
+                ((fd, path),) = opened.roots
+                assert (str(second), os.stat(device).st_rdev) == (path, os.fstat(fd).st_dev)
+                assert [] == opened.unreached
+            assert stands_on(str(second), device)
+            run("umount", str(second))
+        finally:
+            run("umount", str(first))
+            run("umount", str(first))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
@@ -22,7 +22,7 @@ from agent.capture.outlet import Outlet
 from agent.capture.ports import CaptureContext
 from agent.capture.tickets import Ticket
 from agent.core.commit import ORDINARY, Provenance, Quiesced
-from agent.core.errors import HikaeError, NotPermitted
+from agent.core.errors import HikaeError, NotPermitted, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import DEVICE_BUSY, NOT_STILL
@@ -85,6 +85,8 @@ class Committing:
         #: Looks at everything since the tracker last told where.
         self._looks, self._look_took, self._look_began = 0, 0.0, 0.0
         self._unfrozen: set[str] = set()
+        #: Where filesystems are mounted to which no path leads.
+        self._unreached: Sequence[str] = ()
         self._retry_at = 0.0
         #: The bad place that was tried last.
         self._retried = 0
@@ -161,15 +163,21 @@ class Committing:
 
     def flush(self, session: DeviceSession) -> None:
         """What is to be read stands on the device: what is written back now need not be while it is frozen."""
-        with suppress(OSError), self._roots() as opened:
+        with suppress(OSError):
             session.device.flush()
+        with suppress(OSError, TryAgain), self._roots() as opened:
+            self._unreached = opened.unreached
             for fd, _ in opened.roots:
                 sync_filesystem(fd)
 
     def _roots(self) -> AbstractContextManager[OpenedRoots]:
-        """Open for as long as need be: what is open cannot be unmounted."""
+        """Open for as long as need be: what is open cannot be unmounted. Raises ``TryAgain`` where nobody can say what is."""
         path = self._opening.path
-        return opened_roots(self._opening.filesystems(path), self._opening.swaps(path))
+        try:
+            return opened_roots(self._opening.filesystems(path), self._opening.swaps(path))
+        except OSError as error:
+            reason = f"what is mounted cannot be seen: {error.strerror or error}"
+            raise TryAgain("freeze what stands on the device", path, reason, "see the kernel log (dmesg)") from error
 
     def _made(self, session: DeviceSession) -> Generator[None, None, MadeCommit]:
         numbers = self._requests.take_dirty() | self._bad_places(session)
@@ -378,7 +386,9 @@ class Committing:
         elif asked is not None:
             asked.tried += 1
             asked.again(moment.moving or "")
-        if consistent:
+        if consistent and self._unreached:
+            self._say_unreached(session.device.path)
+        elif consistent:
             self._context.board.clear(NOT_STILL)
         else:
             remedy = "stop what writes to it for a moment, or have a hook do so (before_freeze, with quiesce)"
@@ -392,6 +402,14 @@ class Committing:
         reached = max(ticket.made.reached, Quiesced.CRASH) if consistent else ticket.made.reached
         commit = self._committer.write(session.batch, consistent, replace(ticket.made, reached=reached))
         return commit.number if commit is not None else NOTHING
+
+    def _say_unreached(self, path: str) -> None:
+        points = ", ".join(self._unreached)
+        counts = "what its system has in memory is in no commit, and one counts only where nothing was written while it was read"
+        sentence = (
+            f"{path} is mounted at {points}, where something else is mounted over it: nothing there is frozen; {counts}"
+        )
+        self._say_moving(sentence, f"mount it at another place too, or unmount what lies over {points}")
 
     def _say_moving(self, sentence: str, remedy: str) -> None:
         now = self._clock.now_ns()

@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from agent.capture.access.image import LockedMemory
@@ -50,11 +50,13 @@ class StillMoment:
 @dataclass(frozen=True, slots=True)
 class OpenedRoots:
     """What can be frozen of a device. ``roots``: of its filesystems that take writes, open; ``parts``: the bytes of the device on
-    which these stand, by their path, as far as it is known; ``swaps``: those to which the system swaps."""
+    which these stand, by their path, as far as it is known; ``swaps``: those to which the system swaps; ``unreached``: where
+    others are mounted, to which no path leads."""
 
     roots: Sequence[FreezeRoot] = ()
     parts: Mapping[str, DirtyExtent] = field(default_factory=dict)
     swaps: Sequence[DirtyExtent] = ()
+    unreached: Sequence[str] = ()
 
     def still(self, standing: Sequence[FreezeRoot]) -> list[DirtyExtent]:
         """The bytes of the device in which no write counts while these stand."""
@@ -157,13 +159,20 @@ def read_run(device: ReadsDevice, run: Run, view: memoryview, unread: Unread) ->
 
 @contextmanager
 def opened_roots(filesystems: Sequence[MountedFilesystem], swaps: Sequence[DirtyExtent]) -> Iterator[OpenedRoots]:
-    """The roots of those that take writes, open; one that is gone meanwhile is left out."""
+    """The roots of those that take writes, open."""
     with ExitStack() as stack:
         roots: list[FreezeRoot] = []
+        parts: dict[str, DirtyExtent] = {}
+        unreached: list[str] = []
         for one in filesystems:
-            if not one.read_only:
-                with suppress(OSError):
-                    fd = os.open(one.point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                    stack.callback(os.close, fd)
-                    roots.append((fd, one.point))
-        yield OpenedRoots(roots, {one.point: one.part for one in filesystems if one.part is not None}, swaps)
+            if one.read_only:
+                continue
+            found = one.opened()
+            if found is None:
+                unreached.append(one.point)
+                continue
+            stack.callback(os.close, found[0])
+            roots.append(found)
+            if one.part is not None:
+                parts[found[1]] = one.part
+        yield OpenedRoots(roots, parts, swaps, unreached)

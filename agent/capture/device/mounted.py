@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.fs.block_device import NO_DEVICE, BlockPlaces, loops_on
@@ -28,12 +28,37 @@ PLACES = BlockPlaces()
 @dataclass(frozen=True, slots=True)
 class MountedFilesystem:
     """A filesystem of a device: where it is mounted, its type, whether it takes no writes; ``part``: the bytes of the device on
-    which it stands, None where that is not known, as of what is stacked on it."""
+    which it stands, None where that is not known, as of what is stacked on it. ``mounts``: the kernel's number and the path of
+    each of its mounts; a path leads elsewhere once something else is mounted over it."""
 
     point: str
     type: str
     read_only: bool
     part: DirtyExtent | None = None
+    mounts: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The kernel's numbers of its mounts."""
+        return frozenset(number for number, _ in self.mounts)
+
+    def opened(self) -> tuple[int, str] | None:
+        """A directory of it, open, and the path that leads there; None where none does."""
+        for point in dict.fromkeys((self.point, *(point for _, point in self.mounts))):
+            try:
+                fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError:
+                continue
+            if not self.mounts or mount_number(fd) in self.numbers:
+                return fd, point
+            os.close(fd)
+        return None
+
+
+def mount_number(fd: int) -> int:
+    """The kernel's number of the mount through which something is open; -1 where it does not tell."""
+    told = Path(f"/proc/self/fdinfo/{fd}").read_text().split()
+    return int(told[told.index("mnt_id:") + 1]) if "mnt_id:" in told else -1
 
 
 def numbers_above(path: str, places: BlockPlaces = PLACES) -> frozenset[int]:
@@ -57,12 +82,23 @@ def filesystems_on(path: str, places: BlockPlaces = PLACES) -> list[MountedFiles
             continue
         type_, source, options = words[words.index(b"-") + 1 :][:3]
         its = numbers.intersection(_numbers_in(words[2], source))
-        if its:
+        if not its:
+            continue
+        mount = int(words[0]), _text(words[4])
+        if words[2] in found:
+            found[words[2]] = _with(found[words[2]], mount)
+        else:
             part = next((parts[number] for number in its if number in parts), None)
-            mounted = MountedFilesystem(_text(words[4]), os.fsdecode(type_), b"ro" in options.split(b","), part)
-            if os.path.isdir(mounted.point) and len(mounted.point) < len(_point(found, words[2])):
-                found[words[2]] = mounted
+            is_read_only = b"ro" in options.split(b",")
+            found[words[2]] = MountedFilesystem(mount[1], os.fsdecode(type_), is_read_only, part, (mount,))
     return sorted(found.values(), key=lambda one: (-one.point.count("/"), one.point == "/", one.point))
+
+
+def _with(one: MountedFilesystem, mount: tuple[int, str]) -> MountedFilesystem:
+    """The same, mounted once more: it goes by the shortest path of a directory."""
+    mounts = (*one.mounts, mount)
+    named = min((point for _, point in mounts), key=lambda point: (not os.path.isdir(point), len(point)))
+    return replace(one, point=named, mounts=mounts)
 
 
 def swaps_on(path: str, places: BlockPlaces = PLACES) -> list[DirtyExtent]:
@@ -83,14 +119,14 @@ def swaps_on(path: str, places: BlockPlaces = PLACES) -> list[DirtyExtent]:
 def stands_on(directory: str, path: str, places: BlockPlaces = PLACES) -> bool:
     """Whether a directory lies on a filesystem of the device at ``path``, as far as both are there."""
     try:
-        return any(os.stat(directory).st_dev == os.stat(one.point).st_dev for one in filesystems_on(path, places))
+        fd = os.open(directory, os.O_PATH | os.O_CLOEXEC)
+        try:
+            number = mount_number(fd)
+        finally:
+            os.close(fd)
+        return any(number in one.numbers for one in filesystems_on(path, places))
     except OSError:
         return False
-
-
-def _point(found: dict[bytes, MountedFilesystem], number: bytes) -> str:
-    """Where a filesystem was met first; longer than any other path where it was not."""
-    return found[number].point if number in found else "/" * 5000
 
 
 def _numbers_in(number: bytes, source: bytes) -> Iterator[int]:

@@ -43,8 +43,10 @@ NOT_STILL = ProblemCode(
     "not-still",
     Where.PRIMARY,
     (Severity.WARNING,),
-    "A device could not be made to stand still: nothing more of it is committed until it does, or, where nothing can freeze it, "
-    "what is committed is of no one moment and cannot be promoted.",
+    "A device, or a part of it, could not be made to stand still. While a freeze is refused nothing of it is committed. What "
+    "nothing can freeze, or nobody is told where it is written, is committed all the same where it is written whenever it is "
+    "read: such a commit is of no one moment and cannot be promoted. A filesystem over which something else is mounted is named "
+    "too: it is not frozen.",
     "do what the problem says; it is tried again at each commit",
 )
 DEVICE_BUSY = ProblemCode(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.device.mounted import MountedFilesystem
+from agent.capture.device.mounted import MountedFilesystem, mount_number
 from agent.capture.device.opened import SourceDevice, open_device
 from agent.core.errors import TryAgain
 from agent.core.ids import ObjectId
+from agent.core.problem_codes import NOT_STILL
 from agent.fs.durable import timestamp_grain_ns
 from agent.watch.blocks.image_file import ImageFileTracker
 from agent.watch.blocks.ports import DirtyExtent
@@ -180,3 +182,52 @@ def test_what_is_used_raw_beside_a_frozen_filesystem(
         # Whatever was written is owed, and comes by itself.
         made.synced()
         assert made.path.read_bytes() == made.image()
+
+
+def test_a_filesystem_to_which_no_path_leads(tmp_path: Path) -> None:
+    """What is mounted over it is not frozen in its place; it is said, and a write while it is read makes the moment none."""
+    image_of(tmp_path / "image", 64 * CHUNK, chunks=range(1, 65))
+    devices: list[WrittenWhileFrozen] = []
+
+    def before(made: DeviceStation) -> None:
+        devices.append(WrittenWhileFrozen(made, lambda: made.write(4 * CHUNK, b"behind")))
+        made.opens = lambda _: devices[0]
+
+    with device_station(tmp_path / "image", tmp_path / "state", rpo=1000.0, before=before) as made:
+        made.synced()
+        below, beside = tmp_path / "below", tmp_path / "beside"
+        below.mkdir()
+        beside.mkdir()
+        fd = os.open(beside, os.O_RDONLY)
+        reached = MountedFilesystem(
+            str(beside), "ext4", False, DirtyExtent(60 * CHUNK, 64 * CHUNK), ((mount_number(fd), str(beside)),)
+        )
+        os.close(fd)
+        whole = DirtyExtent(0, 60 * CHUNK)
+        made.mounted = [MountedFilesystem(str(below), "ext4", False, whole, ((-7, str(below)),)), reached]
+        devices[0].is_armed = True
+        made.write(0, b"new")
+        made.synced()
+        assert (2, True) == (made.disk_guard.times, made.outlet.commits[-1].consistent)
+        (problem,) = [one for one in made.board.listed()[0] if one.code == NOT_STILL]
+        assert [True, False] == [str(one) in problem.message for one in (below, beside)]
+        made.mounted = [reached]
+        made.synced()
+        assert [] == [one for one in made.board.listed()[0] if one.code == NOT_STILL]
+
+
+def test_what_is_mounted_cannot_be_seen(tmp_path: Path) -> None:
+    """It is said, nothing is committed, and it goes on once it can."""
+    image_of(tmp_path / "image", 8 * CHUNK, chunks=range(1, 9))
+    with device_station(tmp_path / "image", tmp_path / "state", rpo=0.0) as made:
+        made.synced()
+        seen = made.filesystems
+
+        def unseen(_: str) -> list[MountedFilesystem]:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        made.filesystems = unseen
+        made.write(0, b"new")
+        wait_for(lambda: NOT_STILL in [one.code for one in made.board.listed()[0]])
+        made.filesystems = seen
+        wait_for(lambda: made.image() == made.path.read_bytes() and not made.failed)

@@ -52,13 +52,14 @@ def test_all_on_a_disk_deepest_first(tmp_path: Path) -> None:
     disk(tmp_path, "disk", number, partitions=("p1", "p2"), holders=("stack",))
     first = f"{os.major(own)}:{os.minor(own) + 1}"
     points = {name: tmp_path / name for name in ("a", "a b", "root", "other")}
-    deep = tmp_path / "root" / "deep" / "er"
+    root, btrfs, above = points["root"], points["a b"], tmp_path / "root" / "deep"
+    deep = above / "er"
     for point in (*points.values(), deep):
         point.mkdir(parents=True, exist_ok=True)
     mounts = "".join(
         [
             line(first, points["root"]),
-            line(first, tmp_path / "root" / "deep"),
+            line(first, above),
             line("253:7", deep, "xfs", options="ro"),
             # A container sees another device by the name by which this one was mounted outside.
             line("9:9", points["other"], source="/dev/null"),
@@ -67,9 +68,9 @@ def test_all_on_a_disk_deepest_first(tmp_path: Path) -> None:
     )
     found = filesystems_on("/dev/null", places(tmp_path, mounts))
     assert [
-        MountedFilesystem(str(deep), "xfs", read_only=True),
-        MountedFilesystem(str(points["a b"]), "btrfs", read_only=False, part=DirtyExtent(0, sys.maxsize)),
-        MountedFilesystem(str(points["root"]), "ext4", read_only=False, part=DirtyExtent(1 << 20, 2 << 20)),
+        MountedFilesystem(str(deep), "xfs", read_only=True, mounts=((1, str(deep)),)),
+        MountedFilesystem(str(btrfs), "btrfs", False, DirtyExtent(0, sys.maxsize), ((1, str(btrfs)),)),
+        MountedFilesystem(str(root), "ext4", False, DirtyExtent(1 << 20, 2 << 20), ((1, str(root)), (1, str(above)))),
     ] == found
 
 
@@ -83,7 +84,7 @@ def test_a_filesystem_of_a_whole_device(tmp_path: Path) -> None:
     told = places(tmp_path, line(number, point))
     told.swaps.write_text("Filename Type Size Used Priority\n/dev/null partition 8 0 -2\n/gone file 8 0 -2\n")
     whole = DirtyExtent(0, sys.maxsize)
-    expected = [MountedFilesystem(str(point), "ext4", read_only=False, part=whole)]
+    expected = [MountedFilesystem(str(point), "ext4", False, whole, ((1, str(point)),))]
     assert (expected, [whole]) == (filesystems_on("/dev/null", told), swaps_on("/dev/null", told))
 
 
