@@ -4,26 +4,54 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-#: Fields of ``/sys/dev/block/*/stat`` (Documentation/block/stat.rst), from 0: sectors written, and discarded.
-_WRITTEN, _DISCARDED = 6, 13
+from agent.fs.durable import timestamp_grain_ns
+
+#: Fields of ``/sys/dev/block/*/stat`` (Documentation/block/stat.rst), from 0: sectors written, and discarded; of ``inflight``:
+#: writes under way.
+_WRITTEN, _DISCARDED, _UNDER_WAY = 6, 13, 1
 Counted = tuple[int, ...]
 
 
-def written_so_far(path: str, devices: Path = Path("/sys/dev/block")) -> Counted | None:
-    """What rises with each write to a device, or to an image file; None where nobody counts. ``OSError`` where it is gone."""
+def written_so_far(path: str, now_ns: Callable[[], int] = time.time_ns) -> Counted | None:
+    """What rises with each write to a device, or to an image file; None where nobody counts, or a write that is under way, or may
+    come yet, is in no count. ``OSError`` where it is gone."""
     st = os.stat(path)
     if not stat.S_ISBLK(st.st_mode):
-        return st.st_mtime_ns, st.st_ctime_ns, st.st_size
-    place = devices / f"{os.major(st.st_rdev)}:{os.minor(st.st_rdev)}"
+        return _times(path, now_ns)
+    return counted_in(Path(f"/sys/dev/block/{os.major(st.st_rdev)}:{os.minor(st.st_rdev)}"))
+
+
+def counted_in(directory: Path) -> Counted | None:
+    """What the kernel counts of the device that has this directory of sysfs: see :func:`written_so_far`."""
+    place = directory.resolve()
+    # A partition has counters of its own, and its disk says whether it counts.
+    disk = place.parent if (place / "partition").exists() else place
     try:
-        if (place / "queue" / "iostats").exists() and (place / "queue" / "iostats").read_text().strip() == "0":
+        if (disk / "queue" / "iostats").read_text().strip() == "0":
+            return None
+        # In this order: what is not under way any more has been counted.
+        if int((place / "inflight").read_text().split()[_UNDER_WAY]):
             return None
         fields = (place / "stat").read_text().split()
         return int(fields[_WRITTEN]), int(fields[_DISCARDED]) if len(fields) > _DISCARDED else 0
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _times(path: str, now_ns: Callable[[], int]) -> Counted | None:
+    """Of a file; None where the next write may leave them as they are, since the last was just now."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        now, st = now_ns(), os.fstat(fd)
+        # A time that is to come, after a clock that was wrong, is moved by any write.
+        settled = abs(now - max(st.st_mtime_ns, st.st_ctime_ns)) > timestamp_grain_ns(fd)
+        return (st.st_mtime_ns, st.st_ctime_ns, st.st_size) if settled else None
+    finally:
+        os.close(fd)
 
 
 class WholeLook:
