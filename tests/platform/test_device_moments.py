@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import stat
+import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,7 @@ from agent.watch.blocks.choose import tracker_of
 from fakes.background import Background
 from fakes.device_station import DeviceStation, device_station, wait_for
 from fakes.loop_device import attached, sparse
-from fakes.loop_image import MAKERS, can_mount, run
+from fakes.loop_image import MAKERS, can_mount, run, unmount
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs root and loop devices")
 
@@ -31,12 +34,13 @@ LIMITS_HERE = RhythmLimits(share=1.0, deadline=60.0)
 
 
 class CopyingGuard:
-    """A guard that keeps what stood on the device within each freeze. Satisfies ``FreezingDisks``."""
+    """A guard that keeps what stood on the device within each freeze, and of what. Satisfies ``FreezingDisks``."""
 
     def __init__(self, guard: ThawGuard, device: str) -> None:
         self.guard = guard
         self.device = device
         self.stood = b""
+        self.names: list[str] = []
 
     @contextmanager
     def frozen(self, root_fd: int, path: str, seconds: float) -> Iterator[None]:
@@ -48,6 +52,7 @@ class CopyingGuard:
     def all_frozen(self, roots: Sequence[FreezeRoot], seconds: float) -> Iterator[None]:
         """See ``FreezingDisks``."""
         with self.guard.all_frozen(roots, seconds):
+            self.names = [path for _, path in roots]
             yield
             self.stood = read_whole(self.device)
 
@@ -168,3 +173,45 @@ def test_what_is_mounted_over_another_is_not_frozen_for_it(tmpfs_dir: Path) -> N
         finally:
             run("umount", str(first))
             run("umount", str(first))
+
+
+def test_two_filesystems_of_a_disk_stand_in_one_moment(tmpfs_dir: Path, tmp_path: Path, seed: int) -> None:
+    """Both are written without a pause, and each commit is what stood on the whole disk within one freeze of both."""
+    if not (shutil.which("sfdisk") and shutil.which("partx")):
+        pytest.skip("needs sfdisk and partx (fdisk)")
+    image = sparse(tmpfs_dir / "disk", 64 << 20)
+    table = "label: gpt\nsize=30MiB\nsize=30MiB\n"
+    subprocess.run(["sfdisk", "--quiet", str(image)], input=table, text=True, check=True)
+    with attached(image) as device, ExitStack() as ending:
+        # Not every kernel reads a partition table by itself.
+        run("partx", "--add", device)
+        ending.callback(run, "partx", "--delete", device)
+        roots = [tmpfs_dir / name for name in ("a", "b")]
+        for number, root in enumerate(roots, 1):
+            node = root.with_suffix(".node")
+            major, minor = Path(f"/sys/class/block/{Path(device).name}p{number}/dev").read_text().split(":")
+            os.mknod(node, stat.S_IFBLK | 0o600, os.makedev(int(major), int(minor)))
+            root.mkdir()
+            run(*MAKERS["ext4"], str(node))
+            run("mount", str(node), str(root))
+            ending.callback(unmount, root)
+        guard = ThawGuard(tmp_path)
+        ending.callback(guard.close)
+        copying = CopyingGuard(guard, device)
+
+        def before(made: DeviceStation) -> None:
+            made.guard = copying
+            made.filesystems = filesystems_on
+            made.opens_tracker = lambda _: tracker_of(device, tmp_path, "moments-two")
+
+        with device_station(Path(device), tmp_path / "state", rpo=0.2, limits=LIMITS_HERE, before=before) as made:
+            same: list[bool] = []
+
+            def compare() -> None:
+                if made.outlet.commits[-1].consistent:
+                    same.append(made.image() == copying.stood and len(copying.names) == 2)
+
+            made.outlet.on_commit = compare
+            with Scribbler(roots[0], seed), Scribbler(roots[1], seed + 1):
+                wait_for(lambda: len(same) >= 5)
+            assert ({True}, set(map(str, roots))) == (set(same), set(copying.names))
