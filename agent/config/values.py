@@ -347,7 +347,13 @@ class DeviceTerms:
 
     rpo: Annotated[Rpo, Key('"5s"', "a device is committed so often while it is written: how much may be lost")] = 5.0
     freeze: Annotated[
-        Freeze, Key('"50ms"', "how long its filesystems may stand still beyond what the kernel takes to freeze them")
+        Freeze,
+        Key(
+            '"50ms"',
+            "for how long it is read while its filesystems stand still, beyond what the kernel takes to freeze them; where what "
+            "is written meanwhile does not fit that, twice as long from commit to commit, up to a second, and back by halves: "
+            "`device-busy` and the state `behind` say so",
+        ),
     ] = 0.05
 
 
