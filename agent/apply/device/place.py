@@ -18,6 +18,7 @@ from agent.apply.standby.taken import TakenStandby, mark_in, mark_standby
 from agent.core.problem_codes import STANDBY_FOREIGN, STANDBY_GONE, STANDBY_REPLACED, STANDBY_UNSAFE
 from agent.fs.block_device import BlockPlaces, standing_on
 from agent.fs.root import device_identity
+from agent.fs.writers.device_holders import holder_of
 
 #: What our directory beside an image is called: the image's name with this.
 BESIDE = ".hikae"
@@ -104,6 +105,8 @@ class StandbyDevice(TakenStandby[OpenDevice]):
             os.close(create_image(self.path))
         fd, is_block = claim(self.path)
         try:
+            if is_block and (holder := holder_of(os.fstat(fd).st_rdev)):
+                raise used_by_others(self.path, holder, "end that use, or name another device")
             identity = device_identity(fd, is_block=is_block)
             taken = self._is_known(identity)
             private = open_private(self._place.private(is_block=is_block))

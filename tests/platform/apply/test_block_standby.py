@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from agent.apply.results import Held, silent
 from agent.core.chunks import DEVICE_CHUNK
+from agent.core.problem_codes import STANDBY_IN_USE
 from fakes.device_standby import DeviceStandby, device_standby, scattered
 from fakes.loop_device import attached, needs_loops, sparse
 from fakes.loop_image import run
@@ -158,3 +161,24 @@ def test_an_image_that_a_loop_device_stands_on_waits_and_is_compared_whole(it: D
         assert (str(raised.value.code), device in raised.value.reason) == ("standby-in-use", True)
     applier.converge(newest, silent)
     assert it.path.read_bytes() == image
+
+
+@pytest.mark.parametrize(
+    ("flags", "how"),
+    [(os.O_RDONLY | os.O_DIRECT, "as an agent does that captures it"), (os.O_RDWR, "has it open for writing")],
+)
+def test_what_another_process_captures_or_writes_is_no_standby(it: DeviceStandby, flags: int, how: str) -> None:
+    """Nothing claims it, and it is held all the same, by whatever name it was opened, until that use has ended."""
+    it.put(b"a" * 70_000)
+    words = "import os, sys; os.open(sys.argv[1], int(sys.argv[2])); print(flush=True); sys.stdin.read()"
+    other = f"/dev/block/{os.major(os.stat(it.path).st_rdev)}:{os.minor(os.stat(it.path).st_rdev)}"
+    name = other if os.path.exists(other) else str(it.path)
+    command = [sys.executable, "-S", "-c", words, name, str(flags)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"\n"
+        code, reason = _held(it)
+        assert program.stdin is not None
+        program.stdin.close()
+    assert (STANDBY_IN_USE, True, True) == (code, how in reason, f"(process {program.pid})" in reason)
+    it.applier().prepare()
