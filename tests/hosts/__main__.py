@@ -128,6 +128,7 @@ class Story:
             self._history()
             self._power_failure_of("beta")
             self._power_failure_of("alpha")
+            self._stuck("beta")
             self._upgrade()
             self._whole_machine()
             self._removal()
@@ -218,6 +219,11 @@ class Story:
             self._hosts["alpha"].type("echo back > /srv/web/alpha-is-back; rm /srv/web/old/2\n")
         self._prove_again(f"after the power failure of {name}")
 
+    def _stuck(self, name: str) -> None:
+        print(f"--- the agent of {name} is stopped (SIGSTOP), and nobody lets it go on", flush=True)
+        self._hosts[name].type(_STARTED_ANEW)
+        self._prove_again("after the watchdog started it anew")
+
     def _prove_again(self, when: str) -> None:
         """The agents were started by systemd alone, so the socket may take a moment; then the README's own proof."""
         for name in ("alpha", "beta"):
@@ -282,6 +288,16 @@ for i in $(seq 300); do echo "page $i" > page-$i.html; done
 for i in $(seq 50); do echo $i > old/$i; done
 head -c 20000000 /dev/urandom > upload.bin
 ln page-1.html index.html; ln -s page-2.html latest; chown 33:33 page-3.html; chmod 4750 page-4.html
+"""
+#: The watchdog's minute, and what systemd waits for an end that cannot come.
+_STARTED_ANEW = """agent=$(systemctl show -P MainPID hikae); before=$(systemctl show -P NRestarts hikae); began=$(date +%s)
+kill -STOP $agent
+for i in $(seq 150); do
+  if [ "$(systemctl show -P NRestarts hikae)" -gt "$before" ] && systemctl -q is-active hikae; then break; fi
+  sleep 1
+done
+systemctl is-active hikae && [ "$(systemctl show -P MainPID hikae)" != "$agent" ]
+echo "started anew after $(( $(date +%s) - began )) s"; hikae status
 """
 _NOTHING_IS_LEFT = """! pgrep -f /usr/bin/hikae
 for left in /opt/hikae /etc/hikae /var/lib/hikae /run/hikae /usr/bin/hikae \\
