@@ -8,7 +8,7 @@ from typing import Any, cast
 from agent.operations.declaration import AnswerT, Controls, DatasetRequest, Json, Progress, Request, operation_of
 from agent.operations.elsewhere.forwarding import ask_elsewhere, nodes_concerned
 from agent.operations.elsewhere.own_history import gathered_answer, nodes_with_history
-from agent.operations.journal import Caller, who_typed
+from agent.operations.journal import Caller, as_said, who_typed
 from agent.operations.running import DatasetCall, NodeCall, RunningAgent, member_for
 
 
@@ -37,18 +37,20 @@ class OperatorDesk:
                 return cast(AnswerT, there(nodes))
         return self.done_here(request, told)
 
-    def done_here(self, request: Request[AnswerT], progress: Progress, peer: str = "") -> AnswerT:
-        """As :meth:`ask`, and on this node or not at all. ``peer``: the node that asks, where it is another one."""
+    def done_here(self, request: Request[AnswerT], progress: Progress, peer: str = "", typist: str = "") -> AnswerT:
+        """As :meth:`ask`, and on this node or not at all. ``peer``: the node that asks, where it is another one, and
+        ``typist``: who typed it there, as that one says."""
         operation = operation_of(request)
-        return cast(AnswerT, operation.act(self._call(request, progress, peer), request))
+        who = as_said(peer, typist) if peer else self._typist
+        return cast(AnswerT, operation.act(self._call(request, progress, peer, who), request))
 
-    def _call(self, request: Request[Any], progress: Progress, peer: str) -> NodeCall | DatasetCall:
+    def _call(self, request: Request[Any], progress: Progress, peer: str, typist: str) -> NodeCall | DatasetCall:
         if not isinstance(request, DatasetRequest):
             return NodeCall(self._agent, progress)
         member = member_for(self._agent.members, request)
         member.wait_for_a_try(_OPENING_SECONDS)
         uid = self._caller.uid if self._caller is not None else None
-        return DatasetCall(self._agent, member, progress, self._typist, peer, uid)
+        return DatasetCall(self._agent, member, progress, typist, peer, uid)
 
     @property
     def _typist(self) -> str:

@@ -74,6 +74,12 @@ def who_typed(caller: Caller) -> str:
     return f"{_name(caller.uid)}{login}"
 
 
+def as_said(peer: str, typist: str) -> str:
+    """Who typed it on another node, which that node says and nobody here can prove (law 6): ``alpha says: root (uid 0)``."""
+    said = _short(shown(typist))
+    return f"{peer} says: {said}" if said else peer
+
+
 def _name(uid: int | None) -> str:
     """``root (uid 0)``, or the number alone for a user without a name."""
     if uid is None:

@@ -45,8 +45,8 @@ class NodeCall:
 @dataclass(frozen=True, slots=True)
 class DatasetCall:
     """One call that is about ``member``, which has the role that the operation needs; ``typist``: who asks, "" where that is not
-    known; ``peer``: the node that asks, "" where it is not another one;
-    ``uid``: of who types it here."""
+    known, and of another node's call whom that one names (``operations.journal.as_said``); ``peer``: the node that asks, "" where
+    it is not another one; ``uid``: of who types it here."""
 
     agent: RunningAgent
     member: Member

@@ -35,10 +35,13 @@ _log = structlog.get_logger("node")
 @dataclass(frozen=True, slots=True)
 class RoleChange:
     """One change. ``time``: when it was begun (UTC ns); ``kind``: the command, or what happened (``began``, ``fenced``, …);
-    ``before`` and ``after``: this node's role, "" for none; ``commit``: the newest one then, 0 for none.
+    ``before`` and ``after``: this node's role, "" for none; ``commit``: the one from which it began, 0 for none: the newest one
+    before the change, of a promotion the one that was to be served, of a rejoin what this node kept of its own or returned to;
+    of what no command did the newest one when it was seen.
 
-    ``uid``: of who typed it, None where nobody did, or it was typed elsewhere; ``by``: who that is, for people; ``lost``: paths,
-    the first; ``steps``: ``{"name", "ms", "result"}``; ``failed``: why it did not come to its end, "" where it did."""
+    ``uid``: of who typed it, None where nobody did, or it was typed elsewhere; ``by``: who that is, for people, and where it was
+    typed elsewhere what that node says (``alpha says: …``), as then are the other words; ``lost``: paths, the first; ``steps``:
+    ``{"name", "ms", "result"}``; ``failed``: why it did not come to its end, "" where it did."""
 
     time: int
     kind: str

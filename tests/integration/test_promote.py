@@ -33,6 +33,7 @@ def both() -> Iterator[Pair]:
 def test_the_standby_of_a_dead_primary_serves(both: Pair) -> None:
     """In an epoch of its own, with the application started; what is written there afterwards is captured."""
     both.alpha.kill()
+    before = both.beta.look()["commit"]
     done = both.beta.json("promote", "web", "--force", "--yes", "--reason", "alpha burns")
     assert ("web", 2, "primary", STEPS) == (
         done["dataset"], done["epoch"], done["role"], [one["name"] for one in done["steps"]],
@@ -47,6 +48,7 @@ def test_the_standby_of_a_dead_primary_serves(both: Pair) -> None:
     assert ("promote", "standby", "primary", 2, "alpha burns", done["steps"]) == (
         made["kind"], made["from"], made["to"], made["epoch"], made["reason"], made["steps"],
     )  # fmt: skip
+    assert {key: before[key] for key in ("epoch", "seq")} == made["commit"]
 
 
 def test_a_primary_that_lives_is_no_reason(both: Pair) -> None:
@@ -74,7 +76,8 @@ def test_where_it_is_no_standby_it_is_refused(both: Pair) -> None:
 
 def test_an_earlier_moment_is_served(both: Pair) -> None:
     """It is the first commit of the new epoch, and what came after it is history; the standby is not held back afterwards."""
-    good = both.beta.json("generations", "take", "web")["generation"]
+    taken = both.beta.json("generations", "take", "web")
+    good, good_commit = taken["generation"], taken["commit"]
     digest = both.beta.look()["commit"]["digest"]
     was = {path.name: path.read_text() for path in both.target.glob("d*/*")}
     for path in list(both.source.glob("d1/*")):
@@ -86,6 +89,7 @@ def test_an_earlier_moment_is_served(both: Pair) -> None:
     assert (good in plan["moment"], True) == (True, "spoiled" in (both.target / "d1/f1").read_text())
     done = both.beta.json("promote", "web", "--generation", good, "--yes", "--force")
     assert (2, "primary") == (done["epoch"], done["role"])
+    assert good_commit == both.beta.json("roles", "web")[-1]["commit"]
     assert was == {path.name: path.read_text() for path in both.target.glob("d*/*")}
     look = both.beta.look()
     assert (digest, {"epoch": 2, "seq": 1}, []) == (

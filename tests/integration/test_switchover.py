@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from agent.core.errors import Exit
 from fakes.agents import UNBRAKED, Agent, Pair, pair
@@ -51,12 +52,41 @@ def _equal(both: Pair, primary: Agent) -> None:
     assert [] == differences(str(both.source), str(both.target))
 
 
+WORDS = ("--reason", "a new kernel", "--approved-by", "eve")
+
+
+def _switched(agent: Agent) -> dict[str, Any]:
+    return next(one for one in reversed(agent.json("roles", "web")) if one["kind"] == "switchover")
+
+
+def _told(agent: Agent) -> dict[str, object]:
+    """The last change of role there that was typed, by what an operator asks of it."""
+    last = _switched(agent)
+    return {key: last[key] for key in ("kind", "to", "by", "reason", "approved_by", "commit")}
+
+
+def _told_both(both: Pair) -> dict[str, object] | None:
+    kinds = [[one["kind"] for one in agent.json("roles", "web")] for agent in both.agents]
+    return _told(both.beta) if all("switchover" in one for one in kinds) else None
+
+
+def _row(role: str, by: str, commit: object) -> dict[str, object]:
+    said = {"reason": "a new kernel", "approved_by": "eve"}
+    return {"kind": "switchover", "to": role, "by": by, "commit": commit, **said}
+
+
 def test_it_goes_there_and_back() -> None:
-    """Typed on the primary, then on the standby; each time what is written on the new primary arrives on the old one."""
+    """Typed on the primary, then on the standby; each time what is written on the new primary arrives on the old one, and both
+    say who typed it, why, who allowed it, and from which commit it began."""
     with pair(UNBRAKED + HOOKS) as both:
         _fill(both.source)
         both.begin()
-        done = both.alpha.json("switchover", "web", "--yes")
+        done = both.alpha.json("switchover", "web", "--yes", *WORDS)
+        first = _switched(both.alpha)
+        who, commit = first["by"], first["commit"]
+        assert (os.getuid(), True) == (first["uid"], f"uid {os.getuid()}" in who)
+        assert _row("standby", who, commit) == _told(both.alpha)
+        assert (1, _row("primary", f"alpha says: {who}", commit)) == (commit["epoch"], _told(both.beta))
         assert (STEPS, "standby", []) == ([one["name"] for one in done["steps"]], done["role"], done["lost"])
         # From its first moment on the new standby is one that is too young for a verify.
         gates = eventually(lambda: both.alpha.look()["promotion"])["gates"]
@@ -66,8 +96,11 @@ def test_it_goes_there_and_back() -> None:
         _equal(both, both.beta)
         eventually(lambda: _is(both.alpha, "standby", 2) and both.alpha.look()["state"] != "seeding")
         assert both.alpha.json("verify", "web")["equal"]
-        done = both.alpha.json("switchover", "web", "--yes")
+        done = both.alpha.json("switchover", "web", "--yes", *WORDS)
         assert STEPS == [one["name"] for one in done["steps"]]
+        commit = _told(both.beta)["commit"]
+        assert _row("standby", f"alpha says: {who}", commit) == _told(both.beta)
+        assert _row("primary", f"beta says: alpha says: {who}", commit) == _told(both.alpha)
         eventually(lambda: _is(both.alpha, "primary", 3))
         (both.source / "of alpha").write_text("3")
         _equal(both, both.alpha)
@@ -94,8 +127,11 @@ def test_it_is_planned_and_called_off() -> None:
         both.alpha.connected()
         # Far enough that a loaded machine has typed it by then.
         soon = datetime.now(UTC) + timedelta(seconds=10)
-        both.alpha.json("switchover", "web", "--when", soon.isoformat())
+        both.alpha.json("switchover", "web", "--when", soon.isoformat(), *WORDS)
         eventually(lambda: _is(both.beta, "primary", 2))
+        row = eventually(lambda: _told_both(both))
+        assert _row("primary", f"alpha says: {_switched(both.alpha)['by']}", row["commit"]) == row
+        assert f"uid {os.getuid()}" in str(row["by"])
         _equal(both, both.beta)
 
 

@@ -86,6 +86,10 @@ class World:
         wanted = WantedGeneration(Cause.BEFORE, note=f"before a promotion{by}")
         return self._standby().taker.keep_newest(wanted).name
 
+    def newest(self) -> CommitNumber:
+        newest = self._standby().newest()
+        return newest.number if newest is not None else NOTHING
+
     def has_role(self) -> int | None:
         record = read_record(self._around.home(self._member.dataset) / ROLE)
         if record is None or record.role is not Role.PRIMARY:

@@ -227,8 +227,9 @@ class HandingOver(SwitchedNode):
         return self._ask(LOOK, {"stage": stage}, self.around.clock.monotonic() + within)
 
     def _ask(self, operation: str, arguments: Facts, end: float = inf) -> object:
-        reason = self._wanted.reason or "a switchover"
-        asked = Forwarded(self.name, operation, {**arguments, "reason": reason}, "a switchover")
+        wanted = self._wanted
+        words = {"reason": wanted.reason, "approved_by": wanted.approved_by}
+        asked = Forwarded(self.name, operation, {**arguments, **words}, wanted.typist)
 
         def still(_progress: object) -> None:
             self.look()

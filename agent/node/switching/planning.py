@@ -14,6 +14,7 @@ from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import SWITCHING_OVER, SWITCHOVER_PLANNED
 from agent.generations.local_time import time_text
 from agent.node.stepping.stepped import SteppedRun
+from agent.node.switching.role_keeping import TYPED
 from agent.roles.switchover.planned import PlannedSwitchover, PlanStanding, due, read_plan, write_plan
 from agent.roles.switchover.steps import KIND
 from agent.status.state import Role
@@ -78,7 +79,7 @@ class PlannedSwitchovers:
             elif self._member.role is not Role.PRIMARY:
                 self._called_off("this node is not the primary any more")
             else:
-                self._run = self._member.begin_steps(KIND, plan.wanted.as_facts())
+                self._run = self._member.begin_steps(KIND, {**plan.wanted.as_facts(), TYPED: _typed(plan)})
         except HikaeError as error:
             self._called_off(error.sentence)
 
@@ -106,3 +107,8 @@ class PlannedSwitchovers:
         message = f"{self._dataset} is switched over to {plan.wanted.to} at {time_text(plan.at)}"
         remedy = f"to call it off: hikae switchover {self._dataset} --cancel"
         board.put(Problem(SWITCHOVER_PLANNED, Severity.INFO, self._clock.now_ns(), b"", message, remedy))
+
+
+def _typed(plan: PlannedSwitchover) -> Facts:
+    """Who planned it is who typed it, hours before."""
+    return {"uid": plan.uid, "by": plan.wanted.typist}

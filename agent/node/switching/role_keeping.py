@@ -9,9 +9,10 @@ from agent.node.primary import Primary
 from agent.node.standby import Standby
 from agent.roles.journal import RoleChange, RoleJournal
 from agent.status.state import Role
+from agent.status.text import shown
 from agent.steps.record import StepsRecord
 
-#: In the arguments of a list of steps: who typed it, and what this node was then.
+#: In the arguments of a list of steps: who typed it, and what this node was then, and where it stood.
 TYPED = "typed"
 #: The lists that are changes of role whatever came of them, and what they are called by who types them.
 _COMMANDS = {"promotion": "promote", "switchover": "switchover", "take-over": "switchover", "rejoin": "rejoin"}
@@ -32,7 +33,7 @@ def observe(journal: RoleJournal, side: Primary | Standby | None, now_ns: int) -
     """Keep what changed that no command did."""
     now = role_now(side)
     if now is not None and side is not None:
-        journal.observe(*now, lambda: _newest(side), now_ns)
+        journal.observe(*now, lambda: newest_of(side), now_ns)
 
 
 def steps_ended(journal: RoleJournal, record: StepsRecord, side: Primary | Standby | None) -> None:
@@ -43,8 +44,9 @@ def steps_ended(journal: RoleJournal, record: StepsRecord, side: Primary | Stand
     stood = (last.after, last.epoch) if last is not None else (before, epoch)
     if (after, epoch) == stood and (record.failed is not None or record.kind not in _COMMANDS):
         return
-    found = record.facts.get("commit")
-    commit = found if isinstance(found, int) else _newest(side)
+    # Where it stands now is what came of it, and not from where it began.
+    known = (record.facts.get("commit"), typed.get("commit"))
+    commit = next((one for one in known if isinstance(one, int)), None)
     journal.add(
         RoleChange(
             time=record.began,
@@ -52,11 +54,11 @@ def steps_ended(journal: RoleJournal, record: StepsRecord, side: Primary | Stand
             before=before,
             after=after,
             epoch=epoch,
-            commit=commit,
+            commit=newest_of(side) if commit is None else commit,
             uid=typed.get("uid"),
             by=str(typed.get("by", "")),
-            reason=str(record.arguments.get("reason", "")),
-            approved_by=str(record.arguments.get("approved_by", "")),
+            reason=shown(str(record.arguments.get("reason", ""))),
+            approved_by=shown(str(record.arguments.get("approved_by", ""))),
             lost=tuple(map(str, record.facts.get("lost", ()))),
             steps=tuple(one.as_json() for one in record.done),
             failed=record.failed.result if record.failed is not None else "",
@@ -69,6 +71,7 @@ def _typed(record: StepsRecord) -> dict[str, Any]:  # Any: see ``steps.record.Fa
     return found if isinstance(found, dict) else {}
 
 
-def _newest(side: Primary | Standby | None) -> int:
+def newest_of(side: Primary | Standby | None) -> int:
+    """The number of its newest commit; ``NOTHING`` where it has none, or is not open."""
     newest = side.newest() if side is not None else None
     return newest.number if newest is not None else NOTHING

@@ -9,7 +9,7 @@ from agent.node.primary import Primary
 from agent.node.stepping.stepped import SteppedRun, StepsKind
 from agent.node.switching.switched_member import SwitchedMember, SwitchedNode
 from agent.roles.record import RoleRecord
-from agent.roles.switchover.taking_over import KIND, RECORD, TABLE, TakeOverWorld
+from agent.roles.switchover.taking_over import KIND, RECORD, TABLE, UNSAID, TakeOverWorld
 from agent.status.state import Role
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts
@@ -21,7 +21,7 @@ def take_over_kind(member: SwitchedMember, around: Surroundings) -> StepsKind[Ta
     """A take-over by this node, for ``node.stepping.stepped``."""
 
     def world(arguments: Facts, run: SteppedRun) -> TakeOverWorld:
-        return TakingOver(member, around, run, "take over", str(arguments.get("reason", "")))
+        return TakingOver(member, around, run, "take over", str(arguments.get("reason", "")) or UNSAID)
 
     return StepsKind(KIND, RECORD, "a take-over", SWITCHING_OVER, TABLE, world, lambda: True)
 

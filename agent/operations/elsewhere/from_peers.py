@@ -23,8 +23,8 @@ from agent.status.text import shown
 class DoneHere(Protocol):
     """The node's own desk (``OperatorDesk``)."""
 
-    def done_here(self, request: Request[Any], progress: Progress, peer: str = "") -> Any:
-        """Have it done on this node, as ``peer`` asks. Raises ``Refused`` where it concerns another."""
+    def done_here(self, request: Request[Any], progress: Progress, peer: str = "", typist: str = "") -> Any:
+        """Have it done on this node, as ``peer`` asks, where ``typist`` typed it. Raises ``Refused`` where that may not be."""
         ...
 
 
@@ -62,7 +62,7 @@ class PeersDesk:
             who = f"{shown(asked.typist)} on {peer}"
             self._tell_of(event_of(who, request))
             try:
-                return self._desk.done_here(request, told, peer)
+                return self._desk.done_here(request, told, peer, asked.typist)
             except HikaeError as error:
                 self._tell_of(event_of(who, request, error))
                 raise

@@ -10,6 +10,7 @@ from agent.core.errors import TryAgain
 from agent.operations.declaration import Json
 from agent.operations.patience import STANDS
 from agent.operations.running import DatasetCall
+from agent.status.text import shown
 
 if TYPE_CHECKING:
     from agent.node.stepping.stepped import SteppedRun
@@ -19,11 +20,19 @@ _NOWHERE: frozenset[str] = frozenset()
 
 
 def typed_by(call: DatasetCall) -> dict[str, Any]:
-    """Who types it and what this node is now, for the journal of roles."""
-    from agent.node.switching.role_keeping import role_now
+    """Who types it, what this node is now and where it stands, for the journal of roles."""
+    from agent.node.switching.role_keeping import newest_of, role_now
 
-    now = role_now(call.member.side)
-    return {"uid": call.uid, "by": call.typist, "before": now[0] if now is not None else ""}
+    side = call.member.side
+    now = role_now(side)
+    return {"uid": call.uid, "by": call.typist, "before": now[0] if now is not None else "", "commit": newest_of(side)}
+
+
+def kept_words(text: str) -> str:
+    """A reason, or who approved, as it is kept and passed on: another node may have said it (law 6)."""
+    from agent.roles.journal import WORDS
+
+    return shown(text[:WORDS])[:WORDS]
 
 
 def done(

@@ -13,13 +13,14 @@ from agent.operations.elsewhere.forwarding import checked_answer
 from agent.operations.role_changes.own_state import BARE_METAL, refuse_own_place
 from agent.operations.role_changes.required_words import require_words
 from agent.operations.role_changes.standby_meant import StandbyWords, standby_meant
-from agent.operations.role_changes.stepping import done
+from agent.operations.role_changes.stepping import done, kept_words
 from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
 from agent.status.state import Role
 
 if TYPE_CHECKING:
     from agent.node.standby import Standby
+    from agent.roles.switchover.steps import WantedSwitchover
 
 Stage: TypeAlias = Literal["gates", "prepare", "compare"]
 _OPERATION = "switchover"
@@ -62,12 +63,14 @@ class SwitchoverLookRequest(DatasetRequest[Json]):
 @dataclass(frozen=True, slots=True)
 class TakeOverRequest(DatasetRequest[Json]):
     """The primary has handed its place over to this node, in the reign ``epoch``: ``{"epoch", "steps"}``. ``commit``, ``digest``:
-    where it stood then; ``Refused`` where this node stands elsewhere by now, since its state is an older copy."""
+    where it stood then; ``Refused`` where this node stands elsewhere by now, since its state is an older copy. ``reason``,
+    ``approved_by``: as they were typed."""
 
     epoch: str = ""
     commit: int = 0
     digest: str = ""
     reason: str = ""
+    approved_by: str = ""
 
 
 def _does(request: SwitchoverRequest) -> bool:
@@ -91,19 +94,23 @@ def _switchover(call: DatasetCall, request: SwitchoverRequest) -> Json:
         return _planned(call, request, to)
     if request.dry_run:
         return {"dataset": call.dataset, "to": to, "gates": _gates_of(call, to)}
-    from agent.roles.switchover.steps import KIND, WantedSwitchover
+    from agent.roles.switchover.steps import KIND
 
-    wanted = WantedSwitchover(call.dataset, to, request.force, request.reason, request.approved_by)
-    return done(call, KIND, wanted.as_facts())
+    return done(call, KIND, _wanted(call, request, to).as_facts())
+
+
+def _wanted(call: DatasetCall, request: SwitchoverRequest, to: str) -> WantedSwitchover:
+    from agent.roles.switchover.steps import WantedSwitchover
+
+    reason, approved_by = kept_words(request.reason), kept_words(request.approved_by)
+    return WantedSwitchover(call.dataset, to, request.force, reason, approved_by, call.typist)
 
 
 def _planned(call: DatasetCall, request: SwitchoverRequest, to: str) -> Json:
     from agent.roles.switchover.planned import PlannedSwitchover, planned_time
-    from agent.roles.switchover.steps import WantedSwitchover
 
     at = planned_time(request.when, time.time_ns())
-    wanted = WantedSwitchover(call.dataset, to, request.force, request.reason, request.approved_by)
-    call.member.planned.set(PlannedSwitchover(at, wanted))
+    call.member.planned.set(PlannedSwitchover(at, _wanted(call, request, to), call.uid))
     return {"dataset": call.dataset, "to": to, "at": stamp(at)}
 
 
@@ -121,9 +128,9 @@ def _from_standby(call: DatasetCall, request: SwitchoverRequest) -> Json:
     unheard = _handed_over_in_vain(call)
     primary = call.member.assigned.primary
     if unheard is not None and not (request.dry_run or request.when or request.cancel):
-        from agent.roles.switchover.steps import FINISH, WantedSwitchover, epoch_fact
+        from agent.roles.switchover.steps import FINISH, epoch_fact
 
-        wanted = WantedSwitchover(call.dataset, primary, request.force, request.reason, request.approved_by)
+        wanted = _wanted(call, request, primary)
         return done(call, FINISH, {**wanted.as_facts(), "epoch": epoch_fact(unheard)})
     if call.peer:
         reason = f"{call.dataset} is standby here too"
@@ -181,14 +188,14 @@ def _prepares(request: SwitchoverLookRequest) -> bool:
     typed="switchover",
 )
 def _look(call: DatasetCall, request: SwitchoverLookRequest) -> Json:
-    from agent.roles.switchover.taking_over import require_whole
+    from agent.roles.switchover.taking_over import UNSAID, require_whole
 
     _require_primary(call)
     side = call.member.standby()
     if request.stage == "gates":
         return {"gates": _gates(call)}
     if request.stage == "prepare":
-        return {"said": call.member.before_take_over(request.reason)}
+        return {"said": call.member.before_take_over(kept_words(request.reason) or UNSAID)}
     require_whole(call.dataset, side.newest())
     return _stands(side)
 
@@ -275,5 +282,6 @@ def _taken_over(call: DatasetCall, request: TakeOverRequest) -> Json:
     if not is_equal(handed, here):
         raise refused_elsewhere(call.dataset, call.peer, handed, here)
     require_whole(call.dataset, side.newest())
-    answer = done(call, KIND, {"epoch": request.epoch, "reason": request.reason}, waits_at=_WAITS_AT)
+    words = {"reason": kept_words(request.reason), "approved_by": kept_words(request.approved_by)}
+    answer = done(call, KIND, {"epoch": request.epoch, **words}, waits_at=_WAITS_AT)
     return {"epoch": epoch.number, "steps": answer["steps"]}

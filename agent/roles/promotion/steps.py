@@ -19,6 +19,8 @@ from agent.steps.runner import Step, StepOutcome
 #: The kind of such a record, and the file that it stands in.
 KIND, RECORD = "promotion", "promotion.json"
 OPERATION = "promote"
+#: The fact from which commit the new epoch begins.
+COMMIT = "commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,10 @@ class PromotionWorld(Protocol):
 
     def keep_before(self) -> str:
         """The newest whole commit is kept as a generation; its name."""
+        ...
+
+    def newest(self) -> CommitNumber:
+        """Of what was received, ``NOTHING`` before anything was."""
         ...
 
     def has_role(self) -> int | None:
@@ -129,12 +135,14 @@ def _generation(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
 
 
 def _role(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
-    number = world.has_role()
+    number, learned = world.has_role(), dict[str, Any]()
+    wanted = wanted_promotion(record.arguments)
     if number is None:
         # The primary may have come back since the first look, or the agent was down in between.
         _gates(world, record)
+        learned[COMMIT] = wanted.moment or world.newest()
         number = world.take_role()
-    return StepOutcome(f"epoch {number}", {"epoch": number, "lost": list(wanted_promotion(record.arguments).lost)})
+    return StepOutcome(f"epoch {number}", {"epoch": number, "lost": list(wanted.lost), **learned})
 
 
 def _serve(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
@@ -143,9 +151,12 @@ def _serve(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:
 
 def _moment(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
     wanted = wanted_promotion(record.arguments)
-    if wanted.moment == NOTHING or world.has_role() is not None:
+    if world.has_role() is not None:
         return StepOutcome(wanted.words or "the newest commit")
-    return StepOutcome(world.stand_at(wanted.moment))
+    # Known before the role changes: an agent that ended in the middle of that finds its own first commit.
+    if wanted.moment == NOTHING:
+        return StepOutcome(wanted.words or "the newest commit", {COMMIT: world.newest()})
+    return StepOutcome(world.stand_at(wanted.moment), {COMMIT: wanted.moment})
 
 
 def _hook(name: str) -> Step[PromotionWorld]:

@@ -24,10 +24,11 @@ _FURTHEST = 366 * _DAY
 
 @dataclass(frozen=True, slots=True)
 class PlannedSwitchover:
-    """``at``: UTC ns by this node's clock."""
+    """``at``: UTC ns by this node's clock; ``uid``: of who typed it here, None where it was typed elsewhere."""
 
     at: int
     wanted: WantedSwitchover
+    uid: int | None = None
 
 
 class PlanStanding(Enum):
@@ -65,7 +66,10 @@ def read_plan(home: Path) -> PlannedSwitchover | None:
     """The plan; None where there is none, or none that can be read."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads((home / PLAN).read_text())
-        return PlannedSwitchover(int(found["at"]), switchover_in(found["wanted"]))
+        uid = found.get("uid")
+        return PlannedSwitchover(
+            int(found["at"]), switchover_in(found["wanted"]), int(uid) if uid is not None else None
+        )
     return None
 
 
@@ -76,7 +80,7 @@ def write_plan(home: Path, plan: PlannedSwitchover | None) -> None:
             (home / PLAN).unlink(missing_ok=True)
             sync_dir(str(home))
         else:
-            found = {"at": plan.at, "wanted": plan.wanted.as_facts()}
+            found = {"at": plan.at, "wanted": plan.wanted.as_facts(), "uid": plan.uid}
             write_durably(str(home / PLAN), json.dumps(found).encode() + b"\n")
     except OSError as error:
         reason = error.strerror or str(error)

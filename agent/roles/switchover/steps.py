@@ -26,13 +26,14 @@ Gates = Sequence[Mapping[str, Any]]  # Any: JSON
 @dataclass(frozen=True, slots=True)
 class WantedSwitchover:
     """What was asked for. ``to``: the node that is to be the primary; ``force``: although a gate is not met, or somebody may be
-    writing; the others as typed."""
+    writing; ``typist``: who typed it, for people; the others as typed."""
 
     dataset: str
     to: str
     force: bool = False
     reason: str = ""
     approved_by: str = ""
+    typist: str = ""
 
     def as_facts(self) -> dict[str, Any]:  # Any: see ``Facts``
         """As it stands in the record."""
@@ -42,13 +43,16 @@ class WantedSwitchover:
             "force": self.force,
             "reason": self.reason,
             "approved_by": self.approved_by,
+            "typist": self.typist,
         }
 
 
 def switchover_in(arguments: Facts) -> WantedSwitchover:
     """What a record was asked with. Raises ``KeyError`` for another's."""
     dataset, to, reason, approved = (str(arguments[key]) for key in ("dataset", "to", "reason", "approved_by"))
-    return WantedSwitchover(dataset, to, arguments["force"] is True, reason, approved)
+    # An earlier release did not write who.
+    typist = str(arguments.get("typist", ""))
+    return WantedSwitchover(dataset, to, arguments["force"] is True, reason, approved, typist)
 
 
 class SwitchoverWorld(Protocol):

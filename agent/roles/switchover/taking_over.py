@@ -18,6 +18,8 @@ from agent.stream.receiving.epochs import newest_of
 
 #: The kind of such a record, and the file that it stands in.
 KIND, RECORD = "take-over", "take-over.json"
+#: What programs are told as the reason where nobody said one.
+UNSAID = "a switchover"
 
 
 class TakeOverWorld(Protocol):

@@ -45,6 +45,9 @@ class OfTwo:
     assigned: Assigned = field(default_factory=Assigned)
     keeps_history: bool = False
 
+    def wait_for_a_try(self, seconds: float) -> None:
+        """It is open."""
+
 
 @dataclass(frozen=True, slots=True)
 class NamesRequest(DatasetRequest[list[Json]]):
@@ -71,7 +74,17 @@ STAMP = dataset_operation(
     changes=lambda request: request.label != "asked",
     afar=FromAfar(every=60),
 )(lambda _call, _request: {})
-OPERATIONS_HERE = {**OPERATIONS, "names": NAMES, "stamp": STAMP}
+
+
+@dataclass(frozen=True, slots=True)
+class WhoRequest(DatasetRequest[Json]):
+    """Answered with who is said to have typed it."""
+
+
+WHO = dataset_operation("who", WhoRequest, role=Role.STANDBY, long=True, changes=lambda _: False, afar=FromAfar())(
+    lambda call, _request: {"typist": call.typist}
+)
+OPERATIONS_HERE = {**OPERATIONS, "names": NAMES, "stamp": STAMP, "who": WHO}
 
 
 class Elsewhere:
@@ -147,7 +160,7 @@ class Here:
     def __init__(self) -> None:
         self.done: list[Request[Any]] = []
 
-    def done_here(self, request: Request[Any], _progress: Progress, _peer: str = "") -> Any:
+    def done_here(self, request: Request[Any], _progress: Progress, _peer: str = "", _typist: str = "") -> Any:
         """See ``DoneHere``."""
         self.done.append(request)
         return {}
@@ -196,6 +209,16 @@ def test_what_changes_something_is_told_with_who_typed_it_where() -> None:
     assert ["ann (uid 7)\\nroot on alpha typed: stamp web (label=release)"] == [event.message for event in told]
 
 
+def test_who_typed_it_reaches_what_is_done_as_another_nodes_word() -> None:
+    """Marked as said by that node, short, and without anything that a terminal obeys."""
+    agent, told = _agent(Role.STANDBY, Elsewhere({})), list[Event]()
+    desk = PeersDesk(agent, OperatorDesk(agent), told.append, ManualClock(), OPERATIONS_HERE)
+    typists = ("root (uid 0)", "a\nb", "x" * 9_000, "")
+    called = [desk.answer("alpha", Forwarded("web", "who", {}, typist), print) for typist in typists]
+    said = ["alpha says: root (uid 0)", "alpha says: a\\nb", "alpha says: " + "x" * 200 + "…", "alpha"]
+    assert [{"typist": one} for one in said] == called
+
+
 def test_what_is_to_be_seldom_is_taken_once_in_a_while() -> None:
     """From each peer: one that asks all the time keeps no other from it."""
     here, clock = Here(), ManualClock()
@@ -230,7 +253,7 @@ def test_what_is_to_be_typed_there_is_not_passed_on() -> None:
 class Refusing(Here):
     """A desk to which every label but one is wrong."""
 
-    def done_here(self, request: Request[Any], _progress: Progress, _peer: str = "") -> Any:
+    def done_here(self, request: Request[Any], _progress: Progress, _peer: str = "", _typist: str = "") -> Any:
         """See ``DoneHere``."""
         if isinstance(request, StampRequest) and request.label != "good":
             raise Refused("stamp", request.dataset, "another one has that label")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.core.clock import ManualClock
 from agent.core.errors import CalledOff, Refused, TryAgain
-from agent.core.ids import CommitNumber
+from agent.core.ids import NOTHING, CommitNumber
 from agent.roles.promotion.steps import KIND, RECORD, TABLE, WantedPromotion, refused_by, wanted_promotion
 from agent.status.promotion import Gate
 from agent.steps.hooks import HookResult
@@ -29,11 +30,14 @@ GONE = Gate("hold", False, "its directory is gone", "none", 7, "put it back")
 class World(EndedSteps):
     """Satisfies ``PromotionWorld``."""
 
+    BEFORE = CommitNumber(70)
+
     def __init__(self, ends_in: str = "", *, after: bool = False) -> None:
         super().__init__("promote", ends_in, after=after)
         #: Each look at the gates takes the next; the last stays.
         self.seen: list[tuple[Gate, ...]] = [(MET,)]
         self._number: int | None = None
+        self.stood = self.BEFORE
 
     def gates(self) -> tuple[Gate, ...]:
         """See ``PromotionWorld``, as all below."""
@@ -43,6 +47,9 @@ class World(EndedSteps):
     def keep_before(self) -> str:
         self._do("generation")
         return "20261122T041500Z"
+
+    def newest(self) -> CommitNumber:
+        return self.stood
 
     def has_role(self) -> int | None:
         return self._number
@@ -89,6 +96,19 @@ def test_all_steps_are_taken_in_their_order(tmp_path: Path) -> None:
     assert NAMES == [one.name for one in record.done]
     assert ["gates", "generation", "before_promote", "gates", "role", "serve", "start", "after_promote"] == world.done
     assert (4, ["a"], "20261122T041500Z") == tuple(record.facts[key] for key in ("epoch", "lost", "generation_before"))
+
+
+@pytest.mark.parametrize("moment", [NOTHING, MOMENT])
+@pytest.mark.parametrize("cut", [False, True])
+def test_it_says_from_which_commit_it_began(tmp_path: Path, moment: CommitNumber, cut: bool) -> None:
+    """The newest one before the new epoch, or the moment that was named; also where the agent ended once it had the role."""
+    wanted, world = replace(WANTED, moment=moment), World("role" if cut else "", after=cut)
+    if cut:
+        with pytest.raises(CalledOff):
+            begun(tmp_path, world, wanted)
+        world.stood = CommitNumber(4 << 40 | 1)
+    record = gone_on(tmp_path, world) if cut else begun(tmp_path, world, wanted)
+    assert (moment or World.BEFORE) == record.facts["commit"]
 
 
 def test_a_request_comes_back_from_its_record() -> None:

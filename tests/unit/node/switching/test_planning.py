@@ -14,6 +14,7 @@ from agent.core.problem_codes import SWITCHING_OVER, SWITCHOVER_PLANNED
 from agent.generations.local_time import exact_text, time_from
 from agent.node.stepping.stepped import SteppedRun
 from agent.node.switching.planning import PlannedSwitchovers
+from agent.node.switching.role_keeping import TYPED
 from agent.roles.switchover.planned import LATE, PlannedSwitchover, planned_time, read_plan, write_plan, zoned_plan
 from agent.roles.switchover.steps import KIND, WantedSwitchover
 from agent.status.state import Role
@@ -21,8 +22,9 @@ from agent.steps.record import Facts
 from fakes.idle import nobody_told
 
 NOW = 1_795_964_400_000_000_000
-WANTED = WantedSwitchover("web", "beta", reason="a new kernel")
+WANTED = WantedSwitchover("web", "beta", reason="a new kernel", typist="root (uid 0)")
 SECOND = 1_000_000_000
+WHO = {"uid": 0, "by": "root (uid 0)"}
 
 
 class Member:
@@ -57,7 +59,7 @@ def member(tmp_path: Path) -> Member:
 def _planned(member: Member, seconds: int = 60) -> tuple[PlannedSwitchovers, ManualClock]:
     clock = ManualClock(NOW)
     planned = PlannedSwitchovers("web", member, clock)
-    planned.set(PlannedSwitchover(NOW + seconds * SECOND, WANTED))
+    planned.set(PlannedSwitchover(NOW + seconds * SECOND, WANTED, uid=0))
     return planned, clock
 
 
@@ -69,16 +71,16 @@ def test_it_is_shown_and_begun_at_its_time(member: Member) -> None:
     clock.advance(60)
     planned.tick()
     planned.tick()
-    assert [(KIND, WANTED.as_facts())] == member.begun
+    assert [(KIND, {**WANTED.as_facts(), TYPED: WHO})] == member.begun
     assert ({}, None) == (member.told(), read_plan(member.home))
 
 
 def test_it_outlives_the_agent(member: Member) -> None:
-    """The next process begins it; one that comes too late says so and begins nothing."""
+    """The next process begins it, and knows who planned it; one that comes too late says so and begins nothing."""
     _planned(member)
     again = PlannedSwitchovers("web", member, ManualClock(NOW + 61 * SECOND))
     again.tick()
-    assert 1 == len(member.begun)
+    assert [WHO] == [facts[TYPED] for _, facts in member.begun]
     _planned(member)
     late = PlannedSwitchovers("web", member, ManualClock(NOW + 61 * SECOND + LATE))
     late.tick()
