@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 from agent.config.values import Dataset, Hook, Hooks
 from agent.doctor.configured import written_by_others
 from agent.doctor.diagnosis import Condition, Diagnosis, good
-from agent.steps.at_boot import ask_systemctl, boot_remedy, boot_sentence, enabled_units, started_units
+from agent.steps.at_boot import ask_systemctl, boot_remedy, boot_sentence, enabled_units
+from agent.steps.programs import MISSING_REMEDY, program_path
+from agent.steps.started import started_units
 
 _NAME = "hooks"
 #: What ``systemctl is-enabled`` says of a unit that it does not know.
@@ -64,8 +65,7 @@ def _of_programs(facts: ProgramFacts) -> Iterator[Diagnosis]:
     for one in facts.found:
         if one.missing:
             message = f"the program of the hook {one.name} is not there, or cannot be executed: {one.program}"
-            remedy = "install it, or correct [dataset.hooks]; then: hikae reload"
-            yield Diagnosis(_NAME, Condition.ERROR, message, remedy, facts.dataset)
+            yield Diagnosis(_NAME, Condition.ERROR, message, MISSING_REMEDY, facts.dataset)
         if one.open_to_others:
             message = f"{one.program} (hook {one.name}) can be written by others than its owner, and runs as root"
             yield Diagnosis(_NAME, Condition.ERROR, message, f"chmod go-w {one.program}", facts.dataset)
@@ -102,7 +102,7 @@ def _named(hooks: Hooks) -> Iterator[tuple[str, Hook]]:
 
 
 def _found(name: str, program: str) -> HookFound:
-    path = shutil.which(program)
+    path = program_path(program)
     if path is None:
         return HookFound(name, program, missing=True)
     path = os.path.realpath(path)

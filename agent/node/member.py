@@ -46,6 +46,7 @@ from agent.node.switching.taking_over import take_over_kind
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment, assign
 from agent.roles.confirmation import Confirmation
+from agent.roles.gates import BEGINS
 from agent.roles.journal import ROLES, RoleJournal
 from agent.roles.record import ROLE, RoleRecord, read_record
 from agent.roles.rehearsal.steps import KIND as REHEARSAL
@@ -56,6 +57,7 @@ from agent.status.promotion import PromotionFacts
 from agent.status.state import Role
 from agent.steps.at_boot import BootLook
 from agent.steps.hooks import HookPlace, HookRunner
+from agent.steps.programs import missing_programs
 from agent.steps.record import Facts, StepsRecord
 from agent.stream.receiving.epoch_pace import EpochPace
 from agent.stream.telling import Standings
@@ -383,7 +385,8 @@ class Member:
             rto,
             answered=heard.answered,
             others=heard.others,
-            at_boot=self._boot.units,
+            boot=self._boot.seen,
+            missing=missing_programs(self.dataset.hooks, BEGINS),
             stopped=heard.stopped,
         )
 

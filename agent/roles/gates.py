@@ -17,8 +17,12 @@ from agent.core.problem_codes import LINEAGE_WAITS
 from agent.core.standing import Rehearsed, Verified
 from agent.status.figures import clock_text, span_text, stamp
 from agent.status.promotion import Gate
+from agent.steps.at_boot import NOT_LOOKED, BootSeen
+from agent.steps.programs import MISSING_REMEDY, missing_sentence
 
 SECOND_NS = 1_000_000_000
+#: The hooks that run once the epoch is raised, when there is no way back to the standby.
+BEGINS = ("start", "after_promote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,10 @@ class OtherStandby:
 @dataclass(frozen=True, slots=True)
 class StandbyView:
     """What a standby knows of itself at ``now`` (UTC ns). ``kept_since``: since when this node keeps a standby, 0 before it
-    does; ``clock``: what is wrong with it, "" if nothing is; ``at_boot``: units that the start hook starts, and that the service
-    manager would start by itself; ``shortage``: why no room is left, "" where there is; ``others``: of the other standbys, those
-    that answered; ``seeding``: how much of what stands here its vault has, "" where that is all."""
+    does; ``clock``: what is wrong with it, "" if nothing is; ``boot``: what the start hook starts and the service manager
+    would start by itself; ``missing``: the hooks of ``BEGINS`` whose program is not there, each with that; ``shortage``: why no
+    room is left, "" where there is; ``others``: of the other standbys, those that answered; ``seeding``: how much of what stands
+    here its vault has, "" where that is all."""
 
     dataset: str
     now: int
@@ -71,7 +76,8 @@ class StandbyView:
     verified: Verified | None = None
     kept_since: int = 0
     clock: str = ""
-    at_boot: tuple[str, ...] = ()
+    boot: BootSeen = NOT_LOOKED
+    missing: tuple[tuple[str, str], ...] = ()
     shortage: str = ""
     seeding: str = ""
     others: tuple[OtherStandby, ...] = field(default=())
@@ -188,15 +194,21 @@ def _hooks(view: StandbyView) -> Gate:
     if start is None:
         remedy = 'write start = ["systemctl", "start", UNIT], or "none", below [dataset.hooks]; then: hikae reload'
         return Gate("hooks", False, "no start hook is named", 'named, or "none"', view.now, remedy)
+    if view.missing:
+        # After the epoch was raised it would be too late to find that.
+        value = missing_sentence(view.missing)
+        return Gate("hooks", False, value, "programs that are there", view.now, MISSING_REMEDY)
     value = f"start runs {start.run[0]}" if start.run else 'start = "none"'
     return Gate("hooks", True, value, 'named, or "none"', view.now, "")
 
 
 def _boot(view: StandbyView) -> Gate:
-    units = ", ".join(view.at_boot)
-    value = f"{units} would start at boot, whoever is the primary" if units else "nothing starts by itself"
-    remedy = f"systemctl disable {' '.join(view.at_boot)}" if units else ""
-    return Gate("boot", not units, value, "nothing", view.now, remedy)
+    boot, units = view.boot, ", ".join(view.boot.units)
+    if units:
+        value = f"{units} would start at boot, whoever is the primary"
+        return Gate("boot", False, value, "nothing", boot.at, f"systemctl disable {' '.join(boot.units)}")
+    # What cannot be seen keeps nobody from a promotion, and is not claimed either.
+    return Gate("boot", True, boot.unsaid or "nothing starts by itself", "nothing", boot.at, "")
 
 
 def _space(view: StandbyView) -> Gate:

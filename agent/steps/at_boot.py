@@ -1,7 +1,7 @@
 """Whether what the start hook starts would start at boot by itself: then an old primary serves before anybody can fence it.
 
-Which units a hook starts is read off its words; whether the service manager would start them is what ``systemctl is-enabled``
-says (systemctl(1)).
+Which units a hook starts is read off its words (``steps.started``); whether the service manager would start them is what
+``systemctl is-enabled`` says (systemctl(1)).
 """
 
 from __future__ import annotations
@@ -14,22 +14,13 @@ from agent.config.values import Dataset, Hook
 from agent.core.clock import Clock
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import STARTS_AT_BOOT
+from agent.steps.started import started_units, unseen_program
 
 _ANSWERS_WITHIN = 2.0
 #: What is said of a unit that is started at boot, or whenever something else is.
 _STARTED = frozenset({"enabled", "enabled-runtime", "linked-runtime"})
-_STARTS = frozenset({"start", "restart", "reload-or-restart"})
 #: Seconds from one look to the next.
 EVERY = 300.0
-
-
-def started_units(hook: Hook | None) -> tuple[str, ...]:
-    """The units of ``["systemctl", "start", UNIT]``; none of a hook that runs anything else. Pure."""
-    words = list(hook.run) if hook is not None else []
-    if not words or words[0].rpartition("/")[2] != "systemctl":
-        return ()
-    plain = [word for word in words[1:] if not word.startswith("-")]
-    return tuple(plain[1:]) if plain[:1] and plain[0] in _STARTS else ()
 
 
 def enabled_units(units: Sequence[str], ask: Callable[[str], str]) -> tuple[str, ...]:
@@ -60,24 +51,51 @@ def boot_remedy(units: Sequence[str]) -> str:
     return f"systemctl disable {' '.join(units)}: hikae starts it where this node may serve"
 
 
+@dataclass(frozen=True, slots=True)
+class BootSeen:
+    """What a look found, at ``at`` (UTC ns, None before any). ``units``: those that would start at boot; ``unsaid``: why it
+    cannot be said that nothing else does, "" where it can."""
+
+    units: tuple[str, ...] = ()
+    unsaid: str = "it was not looked at yet"
+    at: int | None = None
+
+
+def boot_seen(hook: Hook | None, ask: Callable[[str], str], now: int) -> BootSeen:
+    """What the start hook and the service manager say at ``now`` (UTC ns); ``ask`` as :func:`ask_systemctl`."""
+    answers = {unit: ask(unit) for unit in started_units(hook)}
+    program, silent = unseen_program(hook), [unit for unit, said in answers.items() if not said]
+    unsaid = f"what {program} starts cannot be seen here" if program else ""
+    if silent and not unsaid:
+        unsaid = f"systemd does not say whether {', '.join(silent)} would start at boot"
+    return BootSeen(enabled_units(tuple(answers), answers.__getitem__), unsaid, now)
+
+
+#: Before any look.
+NOT_LOOKED = BootSeen()
+
+
 @dataclass(slots=True)
 class BootLook:
-    """Of one dataset, for who tends it. ``units``: those that were found enabled at the last look."""
+    """Of one dataset, for who tends it. ``seen``: what the last look found."""
 
     board: ProblemBoard
     clock: Clock
     ask: Callable[[str], str] = ask_systemctl
-    units: tuple[str, ...] = ()
+    seen: BootSeen = NOT_LOOKED
     _due: float = 0.0
+    _hook: Hook | None = None
 
     def tick(self, dataset: Dataset) -> None:
-        """Look, if it is time to."""
-        if self.clock.monotonic() < self._due:
+        """Look, if it is time to, or another hook was named."""
+        hook = dataset.hooks.start
+        if self.clock.monotonic() < self._due and hook == self._hook:
             return
-        self._due = self.clock.monotonic() + EVERY
-        self.units = enabled_units(started_units(dataset.hooks.start), self.ask)
-        if not self.units:
+        self._due, self._hook = self.clock.monotonic() + EVERY, hook
+        self.seen = boot_seen(hook, self.ask, self.clock.now_ns())
+        units = self.seen.units
+        if not units:
             self.board.clear(STARTS_AT_BOOT)
             return
-        message, remedy = boot_sentence(dataset.name, self.units), boot_remedy(self.units)
+        message, remedy = boot_sentence(dataset.name, units), boot_remedy(units)
         self.board.put(Problem(STARTS_AT_BOOT, Severity.WARNING, self.clock.now_ns(), b"", message, remedy))

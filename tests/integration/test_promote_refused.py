@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+
+import pytest
 
 from fakes.agents import UNBRAKED, Pair, pair
 from fakes.eventually import eventually
@@ -10,6 +13,7 @@ from fakes.eventually import eventually
 SLOW = '[dataset.hooks]\nstart = "none"\nbefore_promote = ["sh", "-c", "until test -e {0}/go; do sleep 0.1; done"]\n'
 FAILS = '[dataset.hooks]\nstart = "none"\nbefore_promote = ["sh", "-c", "echo not now; exit 7"]\n'
 MISSING = '[dataset.hooks]\nstart = ["/nowhere/start"]\n'
+VANISHES = '[dataset.hooks]\nbefore_promote = ["rm", "{0}"]\nstart = ["{0}"]\n'
 
 
 def _mirrored(both: Pair) -> Pair:
@@ -35,12 +39,47 @@ def test_a_hook_that_fails_before_leaves_the_standby() -> None:
         both.beta.told("promotion-failed")
 
 
-def test_a_hook_that_is_missing_after_the_record_is_told() -> None:
-    """The node is the primary then: another may not be it in the same epoch."""
+def test_a_hook_that_is_missing_is_found_before_the_epoch_is_raised() -> None:
+    """A program that is not there, and one that nobody may execute: refused, and the standby is what it was."""
     with pair(MISSING) as both:
+        _mirrored(both)
+        done = both.beta.run("promote", "web", "--yes", "--json")
+        hooks = next(one for one in json.loads(done.stdout)["gates"] if one["name"] == "hooks")
+        said = "start runs /nowhere/start, which is not there, or cannot be executed"
+        assert (3, False, said) == (done.returncode, hooks["ok"], hooks["value"])
+        assert ("standby", 1) == (both.beta.look()["role"], both.beta.look()["epoch"])
+
+
+def test_a_program_that_vanishes_after_the_gates_is_told() -> None:
+    """The node is the primary then: another may not be it in the same epoch."""
+    with pair() as both:
+        program = both.base / "start"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        config = both.beta.config
+        config.write_text(config.read_text() + VANISHES.format(program))
         done = _typed(_mirrored(both))
-        assert (1, True) == (done.returncode, "/nowhere/start" in done.stderr)
+        assert (1, True) == (done.returncode, str(program) in done.stderr)
         assert ("primary", 2) == (both.beta.look()["role"], both.beta.look()["epoch"])
+
+
+@pytest.mark.parametrize("hook", ["stop", "after_demote"])
+def test_a_switchover_looks_for_the_programs_of_the_old_primary(hook: str) -> None:
+    """Before anything was stopped there; --dry-run says so too."""
+    with pair(UNBRAKED) as both:
+        rest = 'start = "none"\n' if hook == "stop" else 'start = "none"\nstop = "none"\n'
+        both.beta.config.write_text(both.beta.config.read_text() + '[dataset.hooks]\nstart = "none"\nstop = "none"\n')
+        lines = f'[dataset.hooks]\n{rest}{hook} = ["/nowhere/program"]\n'
+        both.alpha.config.write_text(both.alpha.config.read_text() + lines)
+        (both.source / "a").write_text("a")
+        both.begin()
+        plan = both.alpha.json("switchover", "web", "--dry-run")
+        done = both.alpha.run("switchover", "web", "--yes", "--json")
+        said = f"on alpha: {hook} runs /nowhere/program, which is not there, or cannot be executed"
+        for gates in (plan["gates"], json.loads(done.stdout)["gates"]):
+            assert {"primary-hooks": said} == {one["name"]: one["value"] for one in gates if not one["ok"]}
+            assert all(one["measured"] for one in gates if one["name"] in ("primary-hooks", "reverse-connection"))
+        assert (3, "primary", True) == (done.returncode, both.alpha.look()["role"], both.alpha.look()["serving"])
 
 
 def test_twice_at_once_is_done_once() -> None:

@@ -134,7 +134,8 @@ def _nearest(directory: str) -> str:
 
 def _starting_at_boot(settings: Settings) -> Iterator[str]:
     """A sentence for each dataset whose application the service manager would start by itself."""
-    from agent.steps.at_boot import ask_systemctl, boot_remedy, boot_sentence, enabled_units, started_units
+    from agent.steps.at_boot import ask_systemctl, boot_remedy, boot_sentence, enabled_units
+    from agent.steps.started import started_units
 
     for dataset in settings.datasets:
         units = enabled_units(started_units(dataset.hooks.start), ask_systemctl)

@@ -10,6 +10,7 @@ from agent.node.promoting.asking import STOPPED
 from agent.roles.gates import LastWord, OtherStandby, PrimarySeen, StandbyView, promotion_gates
 from agent.status.facts import DatasetFacts
 from agent.status.promotion import LossFacts, PromotionFacts, Rto
+from agent.steps.at_boot import NOT_LOOKED, BootSeen
 
 #: Of a primary that never said anything.
 NOTHING_KNOWN = LossFacts()
@@ -21,7 +22,7 @@ class Witness:
     """What is known beside the status of the dataset. ``kept_since``: since when a standby is kept here (UTC ns, 0: never);
     ``clock``: what is wrong with this node's clock, "" if nothing is; ``word``: what the primary said last; ``answered``: what it
     answered just now, "" where it was not asked or did not answer, and ``stopped`` as which state that serves nothing;
-    ``at_boot``: units that would start by themselves."""
+    ``boot``: what would start by itself; ``missing``: hooks whose program is not there, with that."""
 
     kept_since: int
     clock: str
@@ -30,7 +31,8 @@ class Witness:
     rto: Rto | None = None
     answered: str = ""
     others: tuple[OtherStandby, ...] = ()
-    at_boot: tuple[str, ...] = ()
+    boot: BootSeen = NOT_LOOKED
+    missing: tuple[tuple[str, str], ...] = ()
     stopped: str = ""
 
 
@@ -56,7 +58,8 @@ def view_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> StandbyV
         rehearsed=facts.last_rehearsal,
         kept_since=witness.kept_since,
         clock=witness.clock,
-        at_boot=witness.at_boot,
+        boot=witness.boot,
+        missing=witness.missing,
         shortage="; ".join(one.message for one in facts.problems if one.code in _NO_ROOM),
         others=witness.others,
         seeding=_seeding(facts),

@@ -87,6 +87,9 @@ class _World:
         side = self._side()
         return side.writing.found(self._step.look)
 
+    def now_ns(self) -> int:
+        return self._around.clock.now_ns()
+
     def settle(self) -> str:
         self._step.begin("barrier")
         side = self._side()

@@ -72,6 +72,9 @@ class RejoiningNode:
             self._step.pause()
         return side.writing.found(self._step.look)
 
+    def now_ns(self) -> int:
+        return self._around.clock.now_ns()
+
     def walk(self) -> str:
         self._step.begin("walk")
         side = self._side()

@@ -22,6 +22,7 @@ from agent.node.switching.switched_member import STEP, SwitchedMember, SwitchedN
 from agent.roles.record import ROLE, HandedOver, RoleRecord, following, read_record
 from agent.roles.switchover.answers import gates_in, owed_in, said_in, stands_in, steps_in
 from agent.roles.switchover.arrival import ArrivalWait
+from agent.roles.switchover.own_gates import own_gate
 from agent.roles.switchover.steps import (
     FINISH,
     FINISH_RECORD,
@@ -90,7 +91,8 @@ class HandingOver(SwitchedNode):
         """See ``SwitchoverWorld``, as all below."""
         self.begin("gates")
         self._require_reign()
-        return gates_in(self._wanted.to, self._look_there("gates"))
+        own = own_gate(self.member.node, self.member.dataset.hooks, self.now_ns())
+        return [*gates_in(self._wanted.to, self._look_there("gates")), own]
 
     def prepare(self) -> str:
         self.begin("prepare")
@@ -104,6 +106,9 @@ class HandingOver(SwitchedNode):
     def writers(self) -> list[Writer]:
         self.begin("writers")
         return self._side().writing.found(self.look)
+
+    def now_ns(self) -> int:
+        return self.around.clock.now_ns()
 
     def settle(self) -> CommitNumber:
         self.begin("barrier")

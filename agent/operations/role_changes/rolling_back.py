@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -156,7 +157,7 @@ def _plan(call: DatasetCall, wanted: WantedRollback, found: FoundMoment) -> Json
             "ok": not writers or hook is not None,
             "value": "; ".join(one.sentence() for one in writers) or "none",
             "limit": "none",
-            "measured": None,
+            "measured": stamp(time.time_ns()),
             "remedy": "the stop hook runs first" if hook else "end what writes, or add --force",
         }
     ]

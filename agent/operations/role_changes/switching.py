@@ -168,9 +168,11 @@ def _node(call: DatasetCall, asked: str) -> str:
 
 def _gates_of(call: DatasetCall, to: str) -> Any:  # Any: JSON
     from agent.roles.switchover.answers import gates_in
+    from agent.roles.switchover.own_gates import own_gate
 
     asked = Forwarded(call.dataset, "switchover-look", {"stage": "gates"}, call.typist)
-    return gates_in(to, call.agent.forward(to, asked, call.progress))
+    own = own_gate(call.member.node, call.member.dataset.hooks, time.time_ns())
+    return [*gates_in(to, call.agent.forward(to, asked, call.progress)), own]
 
 
 def _prepares(request: SwitchoverLookRequest) -> bool:
@@ -220,6 +222,8 @@ def _gates(call: DatasetCall) -> list[Json]:
 
 def _reverse_connection(call: DatasetCall) -> Json:
     """The other way round it is this node that calls: whether it reaches who is the primary now."""
+    from agent.status.promotion import Gate, gate_json
+
     primary, until = call.member.assigned.primary, time.monotonic() + _REACHED
 
     def still(_progress: Json) -> None:
@@ -234,14 +238,7 @@ def _reverse_connection(call: DatasetCall) -> Json:
     else:
         value, ok = f"{call.member.node} reaches {primary}", True
     remedy = f"on {call.member.node}: look at the address of {primary} and the firewall between them"
-    return {
-        "name": "reverse-connection",
-        "ok": ok,
-        "value": value,
-        "limit": "reached",
-        "measured": None,
-        "remedy": "" if ok else remedy,
-    }
+    return gate_json(Gate("reverse-connection", ok, value, "reached", time.time_ns(), "" if ok else remedy))
 
 
 def _require_primary(call: DatasetCall) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from agent.core.errors import Refused
 from agent.core.ids import CommitNumber, Epoch, shown_commit
 from agent.fs.writers.processes import Writer
+from agent.roles.writing import writer_gates
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome
 from agent.stream.locator import CommitMark
@@ -87,6 +88,10 @@ class RejoinWorld(Protocol):
         """Who may be writing into the tree now."""
         ...
 
+    def now_ns(self) -> int:
+        """By this node's clock, UTC."""
+        ...
+
     def walk(self) -> str:
         """The whole tree was looked at, and what was found is committed; the commit, for people."""
         ...
@@ -110,7 +115,7 @@ def _writers(world: RejoinWorld, record: StepsRecord) -> StepOutcome:
         return StepOutcome("nobody has a file open for writing")
     if record.arguments["force"]:
         return StepOutcome(f"{len(found)} may be writing; it was forced")
-    raise refused_for_writers(str(record.arguments["dataset"]), found)
+    raise _refused_for(str(record.arguments["dataset"]), found, world.now_ns())
 
 
 def _walk(world: RejoinWorld, _record: StepsRecord) -> StepOutcome:
@@ -140,12 +145,7 @@ TABLE: tuple[Step[RejoinWorld], ...] = (
 )
 
 
-def refused_for_writers(dataset: str, found: Sequence[Writer]) -> Refused:
-    """Somebody may be writing into the tree."""
-    gates: tuple[dict[str, object], ...] = tuple(
-        {"name": "writers", "ok": False, "value": one.sentence(), "limit": "none", "measured": None, "remedy": "end it"}
-        for one in found
-    )
+def _refused_for(dataset: str, found: Sequence[Writer], now: int) -> Refused:
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
     remedy = "end what writes, or add --force: what it writes from now on is overwritten or moved to .hikae/displaced"
-    return Refused(_OPERATION, dataset, f"{found[0].sentence()}{more}", remedy, gates)
+    return Refused(_OPERATION, dataset, f"{found[0].sentence()}{more}", remedy, writer_gates(found, now))

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from agent.core.errors import Refused
 from agent.core.ids import NOTHING, CommitNumber, shown_commit
 from agent.fs.writers.processes import Writer
+from agent.roles.writing import writer_gates
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome
@@ -72,6 +73,10 @@ class RollbackWorld(Protocol):
         """Who may be writing into the tree now."""
         ...
 
+    def now_ns(self) -> int:
+        """By this node's clock, UTC."""
+        ...
+
     def settle(self) -> str:
         """All that was written is captured, and durable where the moment is read; the commit, for people."""
         ...
@@ -104,7 +109,7 @@ def _writers(world: RollbackWorld, record: StepsRecord) -> StepOutcome:
     if record.arguments["force"]:
         lost = [one.sentence() for one in found]
         return StepOutcome(f"{len(found)} may be writing; it was forced", {"lost": lost})
-    raise refused_for(str(record.arguments["dataset"]), found)
+    raise refused_for(str(record.arguments["dataset"]), found, world.now_ns())
 
 
 def _settle(world: RollbackWorld, _record: StepsRecord) -> StepOutcome:
@@ -145,13 +150,9 @@ TABLE: tuple[Step[RollbackWorld], ...] = (
 )
 
 
-def refused_for(dataset: str, found: list[Writer]) -> Refused:
-    """Somebody may be writing into the tree."""
-    gates = tuple(
-        {"name": "writers", "ok": False, "value": one.sentence(), "limit": "", "measured": "", "remedy": "end it"}
-        for one in found
-    )
+def refused_for(dataset: str, found: list[Writer], now: int) -> Refused:
+    """Somebody may be writing into the tree, as was found at ``now`` (UTC ns)."""
     first = found[0].sentence()
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
     remedy = "end what writes, or add --force: what it writes meanwhile may end up in .hikae/displaced"
-    return Refused("roll back", dataset, f"{first}{more}", remedy, gates)
+    return Refused("roll back", dataset, f"{first}{more}", remedy, writer_gates(found, now))

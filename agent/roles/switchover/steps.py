@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from agent.core.errors import Refused
 from agent.core.ids import CommitNumber, Epoch, shown_commit
 from agent.fs.writers.processes import Writer
+from agent.roles.writing import writer_gates
 from agent.status.promotion import NEVER_FORCED
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
@@ -61,7 +62,7 @@ class SwitchoverWorld(Protocol):
     def run_hook(self, name: str) -> HookResult: ...
 
     def gates(self) -> Gates:
-        """Those of the node that is to take over, as it judges them now."""
+        """Those of the node that is to take over, as it judges them now, and this one's own."""
         ...
 
     def prepare(self) -> str:
@@ -74,6 +75,10 @@ class SwitchoverWorld(Protocol):
 
     def writers(self) -> list[Writer]:
         """Who may be writing into the tree now."""
+        ...
+
+    def now_ns(self) -> int:
+        """By this node's clock, UTC."""
         ...
 
     def settle(self) -> CommitNumber:
@@ -125,7 +130,7 @@ def _writers(world: SwitchoverWorld, record: StepsRecord) -> StepOutcome:
         return StepOutcome("nobody has a file open for writing")
     if record.arguments["force"]:
         return StepOutcome(f"{len(found)} may be writing; it was forced", {"lost": [one.sentence() for one in found]})
-    raise _refused_for(str(record.arguments["dataset"]), found)
+    raise _refused_for(str(record.arguments["dataset"]), found, world.now_ns())
 
 
 def _barrier(world: SwitchoverWorld, _record: StepsRecord) -> StepOutcome:
@@ -249,11 +254,7 @@ def may_be_forced(missed: Gates) -> bool:
     return NEVER_FORCED.isdisjoint(str(gate["name"]) for gate in missed)
 
 
-def _refused_for(dataset: str, found: Sequence[Writer]) -> Refused:
-    gates: tuple[dict[str, object], ...] = tuple(
-        {"name": "writers", "ok": False, "value": one.sentence(), "limit": "none", "measured": None, "remedy": "end it"}
-        for one in found
-    )
+def _refused_for(dataset: str, found: Sequence[Writer], now: int) -> Refused:
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
     remedy = "let the stop hook end what writes; or add --force: what it writes from now on may be lost"
-    return Refused("switch over", dataset, f"{found[0].sentence()}{more}", remedy, gates)
+    return Refused("switch over", dataset, f"{found[0].sentence()}{more}", remedy, writer_gates(found, now))

@@ -14,6 +14,7 @@ from agent.core.ids import NOTHING, commit_number
 from agent.core.standing import Rehearsed, Verified
 from agent.roles.gates import GATES, LastWord, OtherStandby, PrimarySeen, StandbyView, promotion_gates
 from agent.status.promotion import unmet
+from agent.steps.at_boot import BootSeen
 
 NOW = 1_795_320_900 * 10**9
 SECOND = 10**9
@@ -78,7 +79,8 @@ def test_a_rehearsal_that_is_asked_for() -> None:
         ("ahead", {"others": (OtherStandby("gamma", True, "3.15"),)}, "gamma has 3.15"),
         ("clock", {"clock": "the clock of alpha is about a day ahead"}, "the clock of alpha"),
         ("hooks", {"hooks": Hooks()}, "no start hook is named"),
-        ("boot", {"at_boot": ("shop.service",)}, "shop.service would start at boot"),
+        ("hooks", {"missing": (("start", "/srv/start"),)}, "start runs /srv/start, which is not there"),
+        ("boot", {"boot": BootSeen(("shop.service",), "", NOW)}, "shop.service would start at boot"),
         ("space", {"shortage": "the disk is full"}, "the disk is full"),
     ],
 )
@@ -134,3 +136,17 @@ def test_no_switchover_is_named_where_the_primary_serves_nothing(stopped: str) -
 def test_what_stands_in_no_way(more: dict[str, Any]) -> None:
     """A lag of before the primary's death, however long ago; a standby too young to be verified; a peer that is not ahead."""
     assert () == unmet(promotion_gates(replace(PROMOTABLE, **more)))
+
+
+@pytest.mark.parametrize(
+    ("boot", "value"),
+    [
+        (BootSeen((), "", NOW), "nothing starts by itself"),
+        (BootSeen((), "what shop-start starts cannot be seen here", NOW), "what shop-start starts cannot be seen here"),
+        (BootSeen(), "it was not looked at yet"),
+    ],
+)
+def test_what_cannot_be_seen_is_not_claimed(boot: BootSeen, value: str) -> None:
+    """Nor is it in the way; and when it was looked at is said."""
+    [gate] = [one for one in promotion_gates(replace(PROMOTABLE, boot=boot)) if one.name == "boot"]
+    assert (True, value, boot.at) == (gate.ok, gate.value, gate.measured)

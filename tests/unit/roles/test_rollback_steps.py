@@ -36,6 +36,9 @@ class World(EndedSteps):
         self._do("writers")
         return self.writing
 
+    def now_ns(self) -> int:
+        return 7 * 10**9
+
     def settle(self) -> str:
         self._do("barrier")
         return "all is captured"

@@ -32,6 +32,7 @@ from agent.roles.switchover.steps import (
     what_lacks,
 )
 from agent.roles.switchover.taking_over import require_followed, require_whole
+from agent.status.figures import stamp
 from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import StepsRunner
@@ -73,6 +74,9 @@ class World(EndedSteps):
     def writers(self) -> list[Writer]:
         self._do("writers")
         return self.writing
+
+    def now_ns(self) -> int:
+        return 7 * 10**9
 
     def settle(self) -> CommitNumber:
         self._do("barrier")
@@ -162,7 +166,8 @@ def test_who_writes_stops_it(tmp_path: Path) -> None:
     world.writing = [Writer(7, "vi", "/srv/web/a")]
     with pytest.raises(Refused) as refused:
         _begun(tmp_path, world)
-    assert "vi (process 7) may write /srv/web/a" == refused.value.gates[0]["value"]
+    gate = refused.value.gates[0]
+    assert ("vi (process 7) may write /srv/web/a", stamp(world.now_ns())) == (gate["value"], gate["measured"])
     assert "start" == world.done[-1]
     record = _begun(tmp_path, world, WantedSwitchover("web", "beta", force=True))
     assert ["vi (process 7) may write /srv/web/a"] == record.facts["lost"]

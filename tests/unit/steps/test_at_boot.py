@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from agent.config.resolve import resolve_dataset
 from agent.config.schema import DatasetEntry
 from agent.config.values import Hook, Hooks
 from agent.core.clock import ManualClock
 from agent.core.problem import ProblemBoard
-from agent.steps.at_boot import BootLook, started_units
+from agent.steps.at_boot import BootLook, boot_seen
 
 
-@pytest.mark.parametrize(
-    ("words", "units"),
-    [
-        (("systemctl", "start", "shop"), ("shop",)),
-        (("/usr/bin/systemctl", "--no-block", "start", "shop", "queue.service"), ("shop", "queue.service")),
-        (("systemctl", "restart", "shop"), ("shop",)),
-        (("systemctl", "stop", "shop"), ()),
-        (("systemctl",), ()),
-        (("shop-start", "start", "shop"), ()),
-        ((), ()),
-    ],
-)
-def test_the_units_that_a_hook_starts(words: tuple[str, ...], units: tuple[str, ...]) -> None:
-    """As far as its words say so; a hook that is not there starts none."""
-    assert (units, ()) == (started_units(Hook(words)), started_units(None))
+def test_what_a_look_finds() -> None:
+    """Which units would start, and what cannot be said: of a program, and where no service manager answers."""
+    said = {"shop": "enabled", "queue": "disabled", "odd": ""}
+    hooks = (
+        ("systemctl", "start", "shop", "queue"), ("systemctl", "start", "queue"), ("systemctl", "start", "odd"),
+        ("shop-start",), (),
+    )  # fmt: skip
+    found = [boot_seen(Hook(words), said.__getitem__, 7) for words in hooks]
+    assert [
+        (("shop",), ""),
+        ((), ""),
+        ((), "systemd does not say whether odd would start at boot"),
+        ((), "what shop-start starts cannot be seen here"),
+        ((), ""),
+    ] == [(one.units, one.unsaid) for one in found]
+
+
+def test_another_hook_is_looked_at_at_once() -> None:
+    """A configuration that was read again does not wait for the next look."""
+    look = BootLook(ProblemBoard(), ManualClock(), lambda _: "enabled")
+    entry = DatasetEntry("web", "/srv/web", "alpha", ("beta",))
+    look.tick(resolve_dataset(entry, "alpha"))
+    before = look.seen.units
+    look.tick(resolve_dataset(replace(entry, hooks=Hooks(start=Hook(("systemctl", "start", "shop")))), "alpha"))
+    assert ((), ("shop",)) == (before, look.seen.units)
 
 
 def test_an_enabled_unit_is_told_until_it_is_disabled() -> None:

@@ -1,0 +1,34 @@
+"""Whether the programs of hooks are there: looked for as they would be run, and none is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+
+from agent.config.values import Hook, Hooks
+
+
+def program_path(program: str) -> str | None:
+    """Where that program lies; None where it is not there, or cannot be executed."""
+    return shutil.which(program)
+
+
+def missing_programs(hooks: Hooks, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Of the hooks of these names that run something: those whose program is missing, each with that."""
+    return tuple((name, hook.run[0]) for name, hook in _named(hooks, names) if program_path(hook.run[0]) is None)
+
+
+def missing_sentence(missing: Sequence[tuple[str, str]]) -> str:
+    """For people: ``start runs /srv/start, which is not there, or cannot be executed``."""
+    return "; ".join(f"{name} runs {program}, which is not there, or cannot be executed" for name, program in missing)
+
+
+#: What leads on.
+MISSING_REMEDY = "install it, or correct [dataset.hooks]; then: hikae reload"
+
+
+def _named(hooks: Hooks, names: Sequence[str]) -> Iterator[tuple[str, Hook]]:
+    for name in names:
+        hook = getattr(hooks, name)
+        if isinstance(hook, Hook) and hook.run:
+            yield name, hook
