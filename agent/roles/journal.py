@@ -40,8 +40,9 @@ class RoleChange:
     of what no command did the newest one when it was seen.
 
     ``uid``: of who typed it, None where nobody did, or it was typed elsewhere; ``by``: who that is, for people, and where it was
-    typed elsewhere what that node says (``alpha says: …``), as then are the other words; ``lost``: paths, the first; ``steps``:
-    ``{"name", "ms", "result"}``; ``failed``: why it did not come to its end, "" where it did."""
+    typed elsewhere what that node says (``alpha says: …``), as then are the other words; ``lost``: paths, the first, and
+    ``lost_sizes`` in bytes where they are known; ``steps``: ``{"name", "ms", "result"}``; ``failed``: why it did not come to its
+    end, "" where it did."""
 
     time: int
     kind: str
@@ -56,6 +57,7 @@ class RoleChange:
     lost: tuple[str, ...] = ()
     steps: tuple[dict[str, Any], ...] = ()  # Any: JSON is a foreign edge
     failed: str = ""
+    lost_sizes: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As ``hikae roles --json`` has it."""
@@ -71,6 +73,7 @@ class RoleChange:
             "reason": self.reason,
             "approved_by": self.approved_by,
             "lost": list(self.lost),
+            "lost_sizes": list(self.lost_sizes),
             "steps": list(self.steps),
             "failed": self.failed,
         }
@@ -105,7 +108,7 @@ class RoleJournal:
                 last = self._last()
                 if last is None or (last.time, last.kind) != (change.time, change.kind):
                     words = {name: getattr(change, name)[:WORDS] for name in ("by", "reason", "approved_by", "failed")}
-                    self._append(replace(change, lost=change.lost[:LOST], **words))
+                    self._append(replace(change, lost=change.lost[:LOST], lost_sizes=change.lost_sizes[:LOST], **words))
             except OSError as error:
                 _log.error("a change of role is not in the journal", kind=change.kind, reason=str(error))
 
@@ -192,5 +195,6 @@ def _change_in(line: bytes) -> RoleChange | None:
             tuple(map(str, found.get("lost", ()))),
             tuple(dict(one) for one in found.get("steps", ())),
             str(found.get("failed", "")),
+            tuple(map(int, found.get("lost_sizes", ()))),
         )
     return None

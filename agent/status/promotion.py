@@ -88,7 +88,8 @@ class PromotionFacts:
 
 
 def promotion_json(facts: PromotionFacts | None) -> dict[str, Any] | None:  # Any: JSON is a foreign edge
-    """``{"gates", "loss", "rto_ms", "rto_hooks_ms"}``; null on a node that keeps no standby."""
+    """``{"gates", "loss": {"paths", "sizes", "count", "bytes", "seconds"}, "rto_ms", "rto_hooks_ms"}``: ``sizes`` are those of
+    the ``paths``, in bytes, in their order; null on a node that keeps no standby."""
     if facts is None:
         return None
     return {
@@ -124,6 +125,7 @@ def without_ages(promotion: dict[str, Any] | None) -> dict[str, Any] | None:
 def _loss(loss: LossFacts) -> dict[str, Any]:
     return {
         "paths": [shown(path) for path, _ in loss.paths[:_NAMED]],
+        "sizes": [size for _, size in loss.paths[:_NAMED]],
         "count": loss.count,
         "bytes": loss.bytes,
         "seconds": loss.seconds,

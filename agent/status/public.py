@@ -37,7 +37,7 @@ _WORDS = frozenset(
     }
 )
 #: Lists that are told by their lengths.
-_LISTED = frozenset({"differences", "lost", "paths"})
+_LISTED = frozenset({"differences", "lost", "paths", "sizes"})
 #: Gates of a promotion whose sentences are the agent's own words and figures; those of others may quote a path.
 _PLAIN_GATES = frozenset(
     {"consistent", "owed", "lag", "verified", "primary", "ahead", "clock", "seeding", "rehearsed", "reverse-connection"}

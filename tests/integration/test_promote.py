@@ -151,7 +151,14 @@ def test_what_was_announced_and_never_came_is_said(both: Pair) -> None:
     plan = both.beta.json("promote", "web", "--dry-run")
     assert ["large"] == plan["loss"]["paths"]
     assert (True, True) == (plan["loss"]["bytes"] > 0, plan["loss"]["seconds"] > 0)
+    assert [plan["loss"]["bytes"]] == plan["loss"]["sizes"]
+    said = both.beta.run("status", "web").stdout
+    assert "announced, and not here: large (" in said, said
     both.beta.restart()
     told = eventually(lambda: both.beta.look().get("promotion"))
     assert plan["loss"]["paths"] == told["loss"]["paths"]
-    assert 2 == both.beta.json("promote", "web", "--yes")["epoch"]
+    done = both.beta.json("promote", "web", "--yes")
+    assert (2, told["loss"]["sizes"]) == (done["epoch"], done["lost_sizes"])
+    made = both.beta.json("roles", "web")[-1]
+    assert (["large"], told["loss"]["sizes"]) == (made["lost"], made["lost_sizes"])
+    assert "lost: large (" in both.beta.run("roles", "web").stdout

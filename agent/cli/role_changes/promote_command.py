@@ -14,7 +14,7 @@ from agent.core.errors import UsageError
 from agent.operations.declaration import Json
 from agent.operations.role_changes.promoting import PromoteRequest
 from agent.status.figures import size_text, span_text
-from agent.status.page.promotion import loss_text
+from agent.status.page.promotion import loss_text, lost_paths
 from agent.status.text import shown
 
 
@@ -92,8 +92,8 @@ def _say_plan(dataset: str, plan: Json) -> None:
 def _say_done(dataset: str, done: Json) -> None:
     for step in done["steps"]:
         say(f"  {step['name']:<14} {span_text(step['ms'] / 1000):>7}  {shown(step['result'])}")
-    for one in done["lost"]:
-        remark(f"  lost: {shown(str(one))}")
+    for one in lost_paths(done):
+        remark(f"  lost: {shown(one)}")
     kept = f"; what stood is generation {done['generation_before']}" if done["generation_before"] else ""
     say(
         f"{dataset}: this node is the primary, in epoch {done['epoch']}, after {span_text(done['rto_ms'] / 1000)}{kept}"

@@ -11,6 +11,7 @@ from agent.cli.output import answer_json, commit_text, json_option, remark, say
 from agent.operations.declaration import Json
 from agent.operations.role_changes.telling import RolesRequest
 from agent.status.figures import span_text
+from agent.status.page.promotion import lost_paths
 
 
 @click.command()
@@ -41,6 +42,6 @@ def _lines(row: Json) -> list[str]:
     made += [f"    reason: {row['reason']}"] if row["reason"] else []
     made += [f"    approved by {row['approved_by']}"] if row["approved_by"] else []
     made += [f"    it failed: {row['failed']}"] if row["failed"] else []
-    made += [f"    lost: {path}" for path in row["lost"]]
+    made += [f"    lost: {path}" for path in lost_paths(row)]
     steps = ", ".join(f"{one['name']} {span_text(one['ms'] / 1000)}" for one in row["steps"])
     return made + ([f"    steps: {steps}"] if steps else [])

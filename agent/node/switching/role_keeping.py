@@ -60,6 +60,7 @@ def steps_ended(journal: RoleJournal, record: StepsRecord, side: Primary | Stand
             reason=shown(str(record.arguments.get("reason", ""))),
             approved_by=shown(str(record.arguments.get("approved_by", ""))),
             lost=tuple(map(str, record.facts.get("lost", ()))),
+            lost_sizes=tuple(map(int, record.facts.get("lost_sizes", ()))),
             steps=tuple(one.as_json() for one in record.done),
             failed=record.failed.result if record.failed is not None else "",
         )

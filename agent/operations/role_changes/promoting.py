@@ -77,8 +77,9 @@ def _promote(call: DatasetCall, request: PromoteRequest) -> Json:
         raise refused
     require_words(call, f"promote {call.dataset}", request, lost=facts.gives_up or bool(moment))
     lost = tuple(shown(path) for path, _ in facts.loss.paths[:_NAMED])
+    sizes = tuple(size for _, size in facts.loss.paths[:_NAMED])
     by = (request.reason, request.approved_by, call.typist)
-    wanted = WantedPromotion(call.dataset, *by, request.force, lost, moment, words)
+    wanted = WantedPromotion(call.dataset, *by, request.force, lost, moment, words, sizes)
     return done(call, KIND, wanted.as_facts(), waits_at=_WAITS_AT)
 
 

@@ -44,7 +44,8 @@ def done(
     """Begin the list ``kind`` of the dataset and wait for its end; what is answered. Whoever stops waiting does not stop it.
     ``waits_at``: the steps that wait for what is applied, or opened, here: nobody waits with them for what only a person ends.
 
-    ``{"dataset", "epoch", "role", "rto_ms", "lost", "generation_before", "steps": [{"name", "ms", "result"}]}``. Raises what its
+    ``{"dataset", "epoch", "role", "rto_ms", "lost", "lost_sizes", "generation_before", "steps": [{"name", "ms", "result"}]}``:
+    ``lost_sizes``: of ``lost`` in bytes, in its order, none where they are not known. Raises what its
     steps raise, ``TryAgain`` while another list is under way, when the agent stops, or once a person has to do something."""
     from agent.node.switching.role_keeping import TYPED
 
@@ -66,6 +67,7 @@ def done(
         "role": call.member.role.value,
         "rto_ms": sum(one.ms for one in record.done),
         "lost": record.facts.get("lost", []),
+        "lost_sizes": record.facts.get("lost_sizes", []),
         "generation_before": record.facts.get("generation_before"),
         "steps": [one.as_json() for one in record.done],
     }

@@ -12,7 +12,8 @@ from agent.operations.running import DatasetCall
 @dataclass(frozen=True, slots=True)
 class RolesRequest(DatasetRequest[list[Json]]):
     """All changes of role on this node, oldest first: ``[{"time", "kind", "from", "to", "epoch", "commit", "uid", "by", "reason",
-    "approved_by", "lost", "steps", "failed"}]``; ``from`` and ``to`` are this node's roles."""
+    "approved_by", "lost", "lost_sizes", "steps", "failed"}]``; ``from`` and ``to`` are this node's roles; ``commit`` is the one
+    from which it began; where ``by`` is ``NODE says: …``, it was typed there, and that node says so."""
 
     ANSWER = list
 

@@ -26,8 +26,8 @@ COMMIT = "commit"
 @dataclass(frozen=True, slots=True)
 class WantedPromotion:
     """What was asked for. ``reason``, ``approved_by``: as typed; ``typist``: who typed it; ``force``: although gates are not met;
-    ``lost``: paths that were said to be lost when it was begun; ``moment``: the commit that is to be served, ``NOTHING`` for the
-    newest, and ``words``: which that is, for people."""
+    ``lost``: paths that were said to be lost when it was begun, and their ``sizes`` in bytes; ``moment``: the commit that is to be
+    served, ``NOTHING`` for the newest, and ``words``: which that is, for people."""
 
     dataset: str
     reason: str = ""
@@ -37,6 +37,7 @@ class WantedPromotion:
     lost: tuple[str, ...] = ()
     moment: CommitNumber = NOTHING
     words: str = "the newest commit"
+    sizes: tuple[int, ...] = ()
 
     def as_facts(self) -> dict[str, Any]:  # Any: see ``Facts``
         """As it stands in the record."""
@@ -49,6 +50,7 @@ class WantedPromotion:
             "lost": list(self.lost),
             "moment": self.moment,
             "words": self.words,
+            "sizes": list(self.sizes),
         }
 
 
@@ -59,7 +61,8 @@ def wanted_promotion(arguments: Facts) -> WantedPromotion:
     )
     lost = tuple(map(str, arguments.get("lost", ())))
     moment, words = CommitNumber(int(arguments.get("moment", NOTHING))), str(arguments.get("words", ""))
-    return WantedPromotion(dataset, reason, approved_by, typist, arguments.get("force") is True, lost, moment, words)
+    force, sizes = arguments.get("force") is True, tuple(map(int, arguments.get("sizes", ())))
+    return WantedPromotion(dataset, reason, approved_by, typist, force, lost, moment, words, sizes)
 
 
 class PromotionWorld(Protocol):
@@ -142,7 +145,8 @@ def _role(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
         _gates(world, record)
         learned[COMMIT] = wanted.moment or world.newest()
         number = world.take_role()
-    return StepOutcome(f"epoch {number}", {"epoch": number, "lost": list(wanted.lost), **learned})
+    learned |= {"epoch": number, "lost": list(wanted.lost), "lost_sizes": list(wanted.sizes)}
+    return StepOutcome(f"epoch {number}", learned)
 
 
 def _serve(world: PromotionWorld, _record: StepsRecord) -> StepOutcome:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from agent.status.figures import size_text, span_text
 from agent.status.published import Json
 
+#: So many paths that would be lost are named.
+_FIRST = 3
+
 
 def promotion_lines(promotion: Json) -> list[tuple[str, str]]:
     """Labels and sentences."""
@@ -12,7 +15,7 @@ def promotion_lines(promotion: Json) -> list[tuple[str, str]]:
     lacking = [gate for gate in gates if not gate["ok"]]
     lines = [("promote", _may(gates, lacking))]
     lines += [("", _gate(gate)) for gate in lacking]
-    return [*lines, ("", loss_text(promotion))]
+    return [*lines, ("", loss_text(promotion)), *(("", line) for line in _lost_lines(promotion["loss"]))]
 
 
 def _may(gates: list[Json], lacking: list[Json]) -> str:
@@ -38,6 +41,26 @@ def loss_text(promotion: Json) -> str:
     if loss["count"]:
         lost += f", and {_announced(loss)}"
     return lost + _takes(promotion["rto_ms"], promotion.get("rto_hooks_ms"))
+
+
+def sized(path: str, size: int) -> str:
+    """A path that would be lost; a size of 0 is one that nobody knows, or of nothing."""
+    return f"{path} ({size_text(size)})" if size else path
+
+
+def lost_paths(row: Json) -> list[str]:
+    """What a change of role lost, each with its size where that is known."""
+    sizes = [*row.get("lost_sizes", ()), *([0] * len(row["lost"]))]
+    return [sized(str(path), size) for path, size in zip(row["lost"], sizes, strict=False)]
+
+
+def _lost_lines(loss: Json) -> list[str]:
+    """The first of what was announced and is not here."""
+    paths = loss["paths"][:_FIRST]
+    sizes = [*loss.get("sizes", ())[:_FIRST], *([0] * len(paths))]
+    lines = [f"announced, and not here: {sized(path, size)}" for path, size in zip(paths, sizes, strict=False)]
+    more = loss["count"] - len(paths)
+    return [*lines, f"and {more:,} more: hikae promote --dry-run names them"] if lines and more else lines
 
 
 def _announced(loss: Json) -> str:

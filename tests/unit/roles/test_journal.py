@@ -11,7 +11,7 @@ from agent.roles.journal import ROLES, RoleChange, RoleJournal, kind_of
 
 PROMOTED = RoleChange(
     5, "promote", "standby", "primary", 3, 3 << 40 | 7, 0, "root (uid 0)", "alpha burns", "ann", ("a", "b"),
-    ({"name": "gates", "ms": 3, "result": "all are met"},),
+    ({"name": "gates", "ms": 3, "result": "all are met"},), lost_sizes=(3, 7),
 )  # fmt: skip
 
 

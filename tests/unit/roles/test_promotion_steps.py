@@ -113,7 +113,7 @@ def test_it_says_from_which_commit_it_began(tmp_path: Path, moment: CommitNumber
 
 def test_a_request_comes_back_from_its_record() -> None:
     """With the moment that was named."""
-    wanted = WantedPromotion("web", "why", "eve", "root", True, ("a", "b"), MOMENT, "generation x")
+    wanted = WantedPromotion("web", "why", "eve", "root", True, ("a", "b"), MOMENT, "generation x", (3, 7))
     assert wanted == wanted_promotion(wanted.as_facts())
 
 

@@ -25,7 +25,7 @@ def told(*gates: Gate, loss: LossFacts = LOSS, rto: Rto | None = RTO) -> list[tu
 
 
 def test_the_shape_that_programs_rely_on() -> None:
-    """Gates with each key of the contract, and the loss by path, count, bytes and seconds."""
+    """Gates with each key of the contract, and the loss by path and size, count, bytes and seconds."""
     assert {
         "gates": [
             {
@@ -37,7 +37,7 @@ def test_the_shape_that_programs_rely_on() -> None:
                 "remedy": "--force goes without them",
             }
         ],
-        "loss": {"paths": ["a\\n", "b"], "count": 2, "bytes": 2_048, "seconds": 1.5},
+        "loss": {"paths": ["a\\n", "b"], "sizes": [10, 2_038], "count": 2, "bytes": 2_048, "seconds": 1.5},
         "rto_ms": 400,
         "rto_hooks_ms": 100,
     } == promotion_json(PromotionFacts((OWED,), LOSS, RTO))
@@ -48,6 +48,7 @@ def test_what_anybody_may_read_names_no_path() -> None:
     hold = Gate("hold", False, "/secret became empty", "none", None, "look at /secret")
     value = status_json(a_node(a_dataset(promotion=PromotionFacts((OWED, hold), LOSS, RTO))))
     found = public_json(value)["datasets"][0]["promotion"]
+    assert (2, 2) == (found["loss"]["paths"], found["loss"]["sizes"])
     assert (2, ["7 files are not all here", "not met"], ["owed", "hold"], False) == (
         found["loss"]["paths"],
         [gate["value"] for gate in found["gates"]],
@@ -78,6 +79,8 @@ def test_lines_name_what_stands_in_the_way_and_what_is_lost() -> None:
             "at most the last 1.5 s would be lost, and 2 announced changes (2.0 KiB); "
             "it would take about 400 ms, 100 ms of it the hooks, as last time",
         ),
+        ("", "announced, and not here: a\\n (10 bytes)"),
+        ("", "announced, and not here: b (2.0 KiB)"),
     ] == told(MET, OWED)[1:]
     assert (
         "",
@@ -95,7 +98,15 @@ def test_lines_name_what_stands_in_the_way_and_what_is_lost() -> None:
 )
 def test_a_change_has_a_size_only_where_that_is_known(loss: LossFacts, expected: str) -> None:
     """A device's, and a directory's, is announced without one."""
-    assert expected in f"{told(MET, loss=loss)[-1][1]};"
+    assert expected in f"{told(MET, loss=loss)[1][1]};"
+
+
+def test_only_the_first_of_what_is_lost_are_named() -> None:
+    """Of the others there is a count, and what names them."""
+    loss = LossFacts(tuple((b"f%d" % number, 1024) for number in range(5)), 9, 9_216, 1.0)
+    lines = [line for _, line in told(MET, loss=loss)[2:]]
+    named = [f"announced, and not here: f{number} (1.0 KiB)" for number in range(3)]
+    assert [*named, "and 6 more: hikae promote --dry-run names them"] == lines
 
 
 def test_time_alone_is_no_news() -> None:
