@@ -48,8 +48,8 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
 - `vault`: what it takes. `verified`: every chunk that is needed was read and checked since `since` (null: not all
   was yet); `damaged` chunks are lost now; `last` is what was read last, by schedule or by hand, with what was found and mended.
 - `promotion`: null where no standby is kept. Each of `gates` is met (`ok`) or not, as found at `measured`, with what leads on
-  (`remedy`). `loss`: changes that the primary announced and that did not arrive (the first of `count`; `bytes` of all), and the
-  `seconds` of which nothing was announced (null: not known). `rto_ms`: how long it would take (null: not
+  (`remedy`). `loss`: changes that the primary announced and that did not arrive (`paths` and `sizes` of the first of `count`;
+  `bytes` of all), and the `seconds` of which nothing was announced (null: not known). `rto_ms`: how long it would take (null: not
   known), `rto_hooks_ms` of it the operator's programs, as last time (null: they never ran here, and are not counted).
 - `last_rehearsal`: how `hikae rehearse` ended last here: `{"time", "ok", "commit", "rto_ms", "exit", "output", "reason"}`; `exit`
   is null where the probe was killed at its deadline. null: there was none.

@@ -137,6 +137,25 @@ def test_a_promotion_that_was_killed_goes_on(both: Pair, step: int) -> None:
     eventually(lambda: not (both.home(both.beta) / "promotion.json").exists())
 
 
+def test_what_was_announced_outlives_a_kill_of_the_secondary(both: Pair) -> None:
+    """SIGKILL, as soon as it shows a path: the next process knows it, though the primary never spoke again."""
+    # So that what was known before was kept a moment ago.
+    eventually((both.home(both.beta) / "announced.at-once.json").exists)
+    with (both.source / "large").open("wb") as large:
+
+        def grown() -> bool:
+            large.write(bytes(4 << 20))
+            large.flush()
+            return "large" in both.beta.look()["promotion"]["loss"]["paths"]
+
+        eventually(grown)
+        both.beta.kill()
+        both.alpha.kill()
+    both.beta.start()
+    told = eventually(lambda: both.beta.look().get("promotion"))
+    assert (["large"], True) == (told["loss"]["paths"], told["loss"]["bytes"] > 0)
+
+
 def test_what_was_announced_and_never_came_is_said(both: Pair) -> None:
     """A large file that was still being written when the primary died, by path and size; and no force is needed."""
     with (both.source / "large").open("wb") as large:

@@ -26,8 +26,8 @@ COMMIT = "commit"
 @dataclass(frozen=True, slots=True)
 class WantedPromotion:
     """What was asked for. ``reason``, ``approved_by``: as typed; ``typist``: who typed it; ``force``: although gates are not met;
-    ``lost``: paths that were said to be lost when it was begun, and their ``sizes`` in bytes; ``moment``: the commit that is to be
-    served, ``NOTHING`` for the newest, and ``words``: which that is, for people."""
+    ``lost``: paths that were said to be lost when it was begun, and their ``sizes`` in bytes; ``moment``: the commit that is to
+    be served, ``NOTHING`` for the newest, and ``words``: which that is, for people."""
 
     dataset: str
     reason: str = ""

@@ -9,7 +9,7 @@ import pytest
 
 from agent.core.clock import ManualClock
 from agent.core.ids import CommitNumber, commit_number
-from agent.node.promoting.announced import BYTES_KEPT, FILE, PATHS_KEPT, Announced
+from agent.node.promoting.announced import AT_ONCE, BYTES_KEPT, FILE, PATHS_KEPT, Announced
 from agent.roles.gates import LastWord
 from agent.stream.messages import PATHS_MAX, Announce
 
@@ -88,6 +88,7 @@ def test_a_crash_takes_nothing_away(announced: Announced, clock: ManualClock, tm
     announced.heard(word(7, b"a", b"bb"))
     clock.advance(10.0)
     announced.tick()
+    (tmp_path / AT_ONCE).unlink()
     again = opened(tmp_path, clock)
     again.arrived(at(6))
     assert (announced.loss(), announced.word) == (again.loss(), again.word)
@@ -97,10 +98,63 @@ def test_a_crash_takes_nothing_away(announced: Announced, clock: ManualClock, tm
     assert ([], None) == (named(opened(tmp_path, clock, "gamma")), opened(tmp_path, clock, "gamma").word)
 
 
+def test_a_kill_takes_nothing_away(announced: Announced, clock: ManualClock, tmp_path: Path) -> None:
+    """What was named for the first time is kept at once, whatever was kept a moment before."""
+    announced.heard(word(7))
+    clock.advance(5.0)
+    announced.tick()
+    announced.heard(word(7, b"a"))
+    announced.heard(word(7, b"a", b"bb"))
+    again = opened(tmp_path, clock)
+    assert (announced.loss(), announced.word) == (again.loss(), again.word)
+
+
+def test_one_who_speaks_all_the_time_keeps_no_disk_busy(
+    announced: Announced, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Of so many words within a moment the first are kept, and all by the next second."""
+    for number in range(50):
+        announced.heard(word(7, b"b%d" % number))
+    assert [b"b%d" % number for number in range(8)] == named(opened(tmp_path, clock))
+    clock.advance(1.0)
+    announced.tick()
+    assert named(announced) == named(opened(tmp_path, clock))
+
+
+def test_a_power_cut_takes_seconds_and_says_so(announced: Announced, clock: ManualClock, tmp_path: Path) -> None:
+    """The file that was not synced is torn: the window is counted from the last word that is durable, and covers the rest."""
+    announced.heard(word(7, b"a", age=0.5))
+    announced.keep()
+    clock.advance(3.0)
+    announced.heard(word(7, b"a", b"bb", age=0.5))
+    assert [b"a", b"bb"] == named(opened(tmp_path, clock))
+    (tmp_path / AT_ONCE).write_bytes(b"\0" * 100)
+    again = opened(tmp_path, clock)
+    assert ([b"a"], 0.5, 3.5) == (named(again), announced.loss().seconds, again.loss().seconds)
+
+
+def test_what_arrived_is_not_told_after_a_power_cut(announced: Announced, clock: ManualClock, tmp_path: Path) -> None:
+    """The durable file is written once more when it names what is here by now, and not again while nothing waits."""
+    announced.heard(word(7, b"a"))
+    clock.advance(10.0)
+    announced.tick()
+    announced.heard(word(8))
+    announced.arrived(at(8))
+    clock.advance(10.0)
+    announced.tick()
+    (tmp_path / AT_ONCE).unlink()
+    was = (tmp_path / FILE).stat().st_ino
+    announced.heard(word(8))
+    clock.advance(10.0)
+    announced.tick()
+    assert ([], was) == (named(opened(tmp_path, clock)), (tmp_path / FILE).stat().st_ino)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"primary": "alpha"}', "\0" * 100])
 def test_a_torn_file_says_nothing(text: str, clock: ManualClock, tmp_path: Path) -> None:
     """After a power cut it may be anything."""
     (tmp_path / FILE).write_text(text)
+    (tmp_path / AT_ONCE).write_text(text)
     assert (None, 0) == (opened(tmp_path, clock).word, opened(tmp_path, clock).loss().count)
 
 
@@ -116,8 +170,14 @@ def test_a_lying_primary_fills_no_memory(announced: Announced, seed: int) -> Non
 
 
 @pytest.mark.parametrize("paths", [(), (b"a",)])
-def test_nobody_else_reads_what_was_announced(announced: Announced, tmp_path: Path, paths: tuple[bytes, ...]) -> None:
+def test_nobody_else_reads_what_was_announced(
+    announced: Announced, clock: ManualClock, tmp_path: Path, paths: tuple[bytes, ...]
+) -> None:
     """Paths are not everybody's to know, whatever the directory is."""
     announced.heard(word(1, *paths))
+    announced.tick()
     announced.keep()
-    assert 0o600 == (tmp_path / FILE).stat().st_mode & 0o777
+    announced.heard(word(1, b"news", *paths))
+    clock.advance(1.0)
+    announced.tick()
+    assert {0o600} == {(tmp_path / name).stat().st_mode & 0o777 for name in (FILE, AT_ONCE)}
