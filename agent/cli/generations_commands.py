@@ -254,7 +254,7 @@ def _facts(one: Json) -> list[tuple[str, str]]:
         ("consistency", f"{one['consistency']}{_stood_still(one)}"),
         ("holds", f"{one['entries']:,} entries, {size_text(one['bytes'])}"),
         ("space", _space(one)),
-        ("incomplete", f"{one['incomplete']:,} are not all here: hikae status names them" if one["incomplete"] else ""),
+        *(("incomplete" if not place else "", line) for place, line in enumerate(_lacking(one))),
         ("together", _with_others(one.get("together", ""))),
         ("note", one["note"]),
         ("immutable", f"until {_local(one['immutable_until'])}" if one["immutable_until"] else ""),
@@ -269,6 +269,17 @@ def _space(one: Json) -> str:
         return "too many files differ around it for its own space to be counted"
     own, shared = size_text(one["own_bytes"]), size_text(one["shared_bytes"])
     return f"{own} of the vault for it alone; other moments have {shared} of it too"
+
+
+def _lacking(one: Json) -> list[str]:
+    """How much is not all here, and what: what a divergence lacks is known here, all else to status."""
+    if not one["incomplete"]:
+        return []
+    count, paths = one["incomplete"], one.get("lacking", [])
+    if not paths:
+        return [f"{count:,} are not all here: hikae status names them"]
+    more = [f"and {count - len(paths):,} more"] if count > len(paths) else []
+    return [f"{count:,} are not all here, changed by somebody before they were copied:", *paths, *more]
 
 
 def _with_others(together: str) -> str:

@@ -12,6 +12,7 @@ from agent.operations.running import DatasetCall
 from agent.status.figures import stamp
 from agent.status.published import number_json
 from agent.status.state import Role
+from agent.status.text import shown
 
 if TYPE_CHECKING:
     from agent.config.values import Generations
@@ -43,7 +44,8 @@ class GenerationsListRequest(DatasetRequest[list[Json]]):
 @dataclass(frozen=True, slots=True)
 class GenerationsShowRequest(DatasetRequest[Json]):
     """All that is known of one generation: what the list has, and ``{"commit", "digest", "state_time", "cause",
-    "immutable_until", "stood_still_ms", "note", "hooks"}``. ``NotFound`` for none of that name, ``UsageError`` for several."""
+    "immutable_until", "stood_still_ms", "note", "hooks", "lacking"}``; ``lacking``: the first paths that a divergence lacks,
+    since somebody changed them before the vault had them. ``NotFound`` for none of that name, ``UsageError`` for several."""
 
     generation: str = ""
 
@@ -270,6 +272,9 @@ def _listed(call: DatasetCall, one: Generation, commit: Commit, own: OwnBytes | 
 def _shown(call: DatasetCall, one: Generation, commit: Commit, own: OwnBytes | None) -> Json:
     import json
 
+    from agent.node.rejoining.lacking import read_lacking
+
+    lacking = read_lacking(call.member.home).get(one.number)
     return {
         **_listed(call, one, commit, own),
         "commit": number_json(one.number),
@@ -280,4 +285,5 @@ def _shown(call: DatasetCall, one: Generation, commit: Commit, own: OwnBytes | N
         "stood_still_ms": one.stood_still / 1e6,
         "note": one.note,
         "hooks": json.loads(one.hooks) if one.hooks else [],
+        "lacking": [shown(path) for path in lacking.paths] if lacking is not None else [],
     }

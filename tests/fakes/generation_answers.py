@@ -40,15 +40,17 @@ SHOWN: Json = {
     "stood_still_ms": 12.5,
     "note": "the newest commit that was here: beta is asleep",
     "hooks": ["before_freeze: done"],
+    "lacking": [],
 }
 
 
 class GenerationAnswers:
-    """Part of ``FakeControls``. ``listed``: the generations that there are; ``note``: of one that is taken;
-    ``going``: those that no rule keeps; ``damaged``: what a look at all chunks finds."""
+    """Part of ``FakeControls``. ``listed``: the generations that there are; ``note``: of one that is taken; ``lacking``: of one
+    that is shown; ``going``: those that no rule keeps; ``damaged``: what a look at all chunks finds."""
 
     listed: tuple[Json, ...] = (LISTED,)
     note = ""
+    lacking: tuple[str, ...] = ()
     damaged: tuple[Json, ...] = ()
     going: tuple[Json, ...] = ({"generation": f"{NAME}-2", "why": "no rule keeps it"},)
 
@@ -60,7 +62,7 @@ class GenerationAnswers:
         return list(self.listed)
 
     def _generations_show(self, _request: GenerationsShowRequest) -> Json:
-        return {**LISTED, **SHOWN}
+        return {**LISTED, **SHOWN, "lacking": [*self.lacking]}
 
     def _generations_take_offline(self, request: GenerationsTakeOfflineRequest) -> Json:
         taken = self._generations_take(GenerationsTakeRequest(request.dataset, request.label))

@@ -75,7 +75,7 @@ def open_standby_stores(dataset: Dataset, context: SideContext) -> StandbyStores
         if lost:
             mending.lost(lost)
         filled = FillingStores(dataset.path, vault, local, catalog.reader, dataset.is_device)
-        rejoined = Rejoined(filled, context.board, around.clock, missed=mending.lost)
+        rejoined = Rejoined(dataset.name, home, filled, context.board, around.clock, missed=mending.lost)
         stack.pop_all()
     taken = ImageReading(dataset.path, vault, expected=expected) if dataset.is_device else seeding
     return StandbyStores(catalog, local, vault, taken, mending, rejoined, left_out, seeding.guard)

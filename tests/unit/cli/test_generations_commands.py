@@ -69,6 +69,20 @@ def test_without_any_it_says_what_to_type(capfd: pytest.CaptureFixture[str]) -> 
     assert (0, words, "") == hikae(capfd, controls, "generations", "list", "web")
 
 
+def test_what_a_divergence_lacks_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    """The first paths, and how many there are beside them: no other page knows them."""
+    controls = FakeControls()
+    controls.lacking = ("a", "d/b\\n")
+    _, out, _ = hikae(capfd, controls, "generations", "show", "web", NAME)
+    lines = out.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("incomplete"))
+    assert [
+        "incomplete  2 are not all here, changed by somebody before they were copied:",
+        "            a",
+        "            d/b\\n",
+    ] == lines[place : place + 3]
+
+
 def test_one_with_all_that_is_known(tokyo: None, capfd: pytest.CaptureFixture[str]) -> None:
     """What stands still, what is immutable, what the primary did not say."""
     code, out, _ = hikae(capfd, FakeControls(), "generations", "show", "web", NAME)
