@@ -295,8 +295,17 @@ class Hooks:
     ] = None
     before_promote: Annotated[HookOrNone, Key('["shop-check"]', "runs before a standby becomes the primary")] = None
     after_promote: Annotated[HookOrNone, Key('["shop-announce"]', "runs after it serves as the primary")] = None
-    before_demote: Annotated[HookOrNone, Key('["shop-drain"]', "runs before a primary becomes a standby")] = None
-    after_demote: Annotated[HookOrNone, Key('["shop-announce"]', "runs after a primary has become a standby")] = None
+    before_demote: Annotated[
+        HookOrNone,
+        Key(
+            '["shop-drain"]',
+            "runs on the primary at a switchover, before its stop hook; not at a rejoin",
+        ),
+    ] = None
+    after_demote: Annotated[
+        HookOrNone,
+        Key('["shop-announce"]', "runs after a primary has become a standby: by a switchover or a rejoin"),
+    ] = None
     probe: Annotated[
         ProbeOrNone,
         Key(

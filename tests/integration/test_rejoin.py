@@ -17,7 +17,7 @@ from fakes.roles import make_primary, reign
 from fakes.trees import differences
 
 SEED = 20261130
-STEPS = ["writers", "walk", "divergence", "role", "follow"]
+STEPS = ["writers", "walk", "divergence", "role", "after-demote", "follow"]
 
 
 def _fill(tree: Path, rng: random.Random) -> None:

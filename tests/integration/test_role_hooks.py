@@ -107,3 +107,22 @@ def test_a_rejoin_whose_application_does_not_end(on_failure: str) -> None:
         assert "standby" == both.alpha.json("rejoin", "web", "--yes")["role"]
         both.alpha.cleared("fenced", "on-fenced-failed")
         both.beta.wait()
+
+
+def test_after_demote_runs_at_a_rejoin() -> None:
+    """Once it is a standby, with what it is and why; not before_demote: nothing is left to prepare."""
+    with pair(f"{UNBRAKED}[dataset.hooks]\n{REST}") as both:
+        _filled(both)
+        ran = both.base / "ran"
+        words = 'after_demote = ["sh", "-c", "echo $HIKAE_ROLE $HIKAE_EPOCH $HIKAE_REASON >> {0}"]\n'
+        never = 'before_demote = ["sh", "-c", "echo before >> {0}"]\n'
+        both.alpha.config.write_text(both.alpha.config.read_text() + (words + never).format(ran))
+        both.alpha.kill()
+        both.beta.json("promote", "web", "--force", "--yes")
+        both.alpha.start()
+        both.alpha.told("fenced")
+        assert not ran.exists()
+        done = both.alpha.json("rejoin", "web", "--yes", "--reason", "alpha is back")
+        said = {one["name"]: one["result"] for one in done["steps"]}
+        assert ("standby", True) == (done["role"], said["after-demote"].startswith("after_demote: done"))
+        assert "standby 2 alpha is back\n" == ran.read_text()

@@ -57,7 +57,7 @@ def _say_plan(dataset: str, plan: Json) -> None:
 
 def _say_done(dataset: str, done: Json) -> None:
     for step in done["steps"]:
-        say(f"  {step['name']:<10} {span_text(step['ms'] / 1000):>7}  {shown(step['result'])}")
+        say(f"  {step['name']:<12} {span_text(step['ms'] / 1000):>7}  {shown(step['result'])}")
     for path in done["lost"][:_SAID]:
         remark(f"  only here: {shown(path)}")
     if len(done["lost"]) > _SAID:

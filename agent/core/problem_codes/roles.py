@@ -96,8 +96,8 @@ SEEDING_LOST = ProblemCode(
     Where.STANDBY,
     (Severity.WARNING,),
     "Files were changed on a node that rejoined before its vault had what stood in them.",
-    "find out who writes into the standby; what the primary still has is fetched again; `hikae generations show` of the divergence "
-    "names what it lacks",
+    "find out who writes into the standby; what the primary still has is fetched again; `hikae generations show` of the "
+    "divergence names what it lacks",
 )
 REHEARSAL_FAILED = ProblemCode(
     "rehearsal-failed",

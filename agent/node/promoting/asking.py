@@ -23,8 +23,9 @@ from agent.rpc.peers.peer_limits import PeerLimits
 from agent.status.state import Role, State
 from agent.status.text import shown
 
-#: Seconds that a node has to answer: one that is dead answers never.
-ANSWERS_WITHIN = 2.0
+#: Seconds that a node has to answer: one that is dead answers never. ``SOON``: where it was asked a moment ago, and nobody serves
+#: while it is waited for.
+ANSWERS_WITHIN, SOON = 2.0, 0.5
 WHEREABOUTS = "whereabouts"
 #: A primary that lives and serves nothing says one of these.
 STOPPED = frozenset({State.REWOUND.value, State.FENCED.value})
@@ -69,6 +70,15 @@ class KeptAnswers:
                 found = ask()
                 self._last = self._clock.monotonic(), found
             return self._last[1]
+
+    def anew(self, seconds: float, ask: Callable[[], tuple[NodeAnswer, ...]]) -> tuple[NodeAnswer, ...]:
+        """What is answered now; of who is silent now what was answered within so many seconds stands."""
+        found = ask()
+        with self._lock:
+            recent = self._last is not None and self._clock.monotonic() - self._last[0] <= seconds
+            before = self._last[1] if self._last is not None and recent else ()
+        heard = {one.node for one in found}
+        return (*found, *(one for one in before if one.node not in heard))
 
 
 def _one_lives(found: tuple[NodeAnswer, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Protocol
 
 from agent.core.errors import Refused, TryAgain
@@ -13,7 +14,7 @@ from agent.node import succession
 from agent.node.context import Surroundings
 from agent.node.pauses import APPLY, Pauses
 from agent.node.primary import Primary
-from agent.node.promoting.asking import Heard, KeptAnswers, ask_around, judged
+from agent.node.promoting.asking import ANSWERS_WITHIN, SOON, Heard, KeptAnswers, ask_around, judged
 from agent.node.standby import Standby
 from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
 from agent.node.stepping.step_in_hand import ChangesRole, StepInHand
@@ -35,8 +36,9 @@ from agent.steps.hooks import HookResult
 from agent.store.catalog.generation import Cause
 
 _STEP = 0.02
-#: Seconds for which an answer of the others stands: the command and two of its steps ask, and a node that is off answers none of
-#: them before its time is over. Whether the primary is connected is looked at each time.
+#: Seconds for which an answer of the others stands: the command and its first step ask, and a node that is off answers neither of
+#: them before its time is over. Whether the primary is connected is looked at each time; before the epoch is raised all are asked
+#: once more.
 FRESH = 4.0
 
 
@@ -79,6 +81,10 @@ class World:
     def gates(self) -> tuple[Gate, ...]:
         self._step.begin("gates")
         return asked_anew(self._member, self._around, self._standby(), self._step.stopping).gates
+
+    def gates_at_last(self) -> tuple[Gate, ...]:
+        self._step.begin("role")
+        return asked_anew(self._member, self._around, self._standby(), self._step.stopping, at_last=True).gates
 
     def keep_before(self) -> str:
         self._step.begin("generation")
@@ -174,10 +180,15 @@ def promotion_kind(member: PromotedMember, around: Surroundings) -> StepsKind[Pr
     )
 
 
-def asked_anew(member: PromotedMember, around: Surroundings, side: Standby, ending: threading.Event) -> PromotionFacts:
-    """What a promotion now would be, with the primary and the other standbys asked. Raises ``Refused``, ``CalledOff``."""
-    dataset = member.dataset.name
-    found = member.answers.within(FRESH, lambda: ask_around(dataset, member.assigned, around, ending))
+def asked_anew(
+    member: PromotedMember, around: Surroundings, side: Standby, ending: threading.Event, *, at_last: bool = False
+) -> PromotionFacts:
+    """What a promotion now would be, with the primary and the other standbys asked. ``at_last``: whatever they said a moment ago,
+    and in a short time. Raises ``Refused``, ``CalledOff``."""
+    dataset, answers = member.dataset.name, member.answers
+    within = SOON if at_last else ANSWERS_WITHIN
+    ask = partial(ask_around, dataset, member.assigned, around, ending, within)
+    found = answers.anew(FRESH, ask) if at_last else answers.within(FRESH, ask)
     facts = member.promotion(judged(found, member.assigned.primary, side.newest(), side.epoch))
     if facts is None:
         raise _no_standby(dataset)

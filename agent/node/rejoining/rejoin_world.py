@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from agent.adopt.filling.fill_mark import begin_filling
-from agent.config.values import Dataset
 from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown_commit
 from agent.fs.writers.processes import Writer
@@ -14,8 +14,8 @@ from agent.node.following.generations.generation_keeper import GenerationKeeper,
 from agent.node.kinds.standby_kind import took_for_standby
 from agent.node.primary import Primary
 from agent.node.reigning.not_captured import require_captured
-from agent.node.reigning.serving import ReignHooks
 from agent.node.standby import Standby
+from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
 from agent.node.stepping.step_in_hand import ChangesRole, StepInHand
 from agent.node.stepping.stepped import SteppedRun
 from agent.roles.record import RoleRecord
@@ -24,23 +24,15 @@ from agent.roles.rejoin.obstacle import STANDS, FollowWait, hindrance
 from agent.roles.rejoin.steps import KIND, KeptDivergence, WantedRejoin
 from agent.status.facts import DatasetFacts
 from agent.status.state import Role
+from agent.steps.hooks import HookResult
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 
 _STEP = 0.2
 
 
-class RejoinedMember(ChangesRole, Protocol):
+class RejoinedMember(HookedMember, ChangesRole, Protocol):
     """The dataset that rejoins (``node.member.Member``). Any thread."""
-
-    dataset: Dataset
-    serving: ReignHooks
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def side(self) -> Primary | Standby | None: ...
 
     def facts(self) -> DatasetFacts:
         """As status tells it now."""
@@ -62,6 +54,11 @@ class RejoiningNode:
         self._wanted = wanted
         self._run = run
         self._step = StepInHand(run, KIND, wanted.dataset, _STEP)
+        self._hooks = HooksInSteps(member, run.ending, wanted.reason or KIND)
+
+    def run_hook(self, name: str) -> HookResult:
+        self._step.begin(name)
+        return self._hooks.run(name)
 
     def writers(self) -> list[Writer]:
         self._step.begin("writers")
@@ -100,7 +97,7 @@ class RejoiningNode:
         kept = self._kept(catalog, fills=True)
         took_for_standby(self._member.dataset, self._around, local, kept.commit)
         begin_filling(local, kept.commit)
-        return kept
+        return replace(kept, demoted=True)
 
     def _kept(self, catalog: Catalog, *, fills: bool) -> KeptDivergence:
         clock = self._around.clock

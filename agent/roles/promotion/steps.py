@@ -69,7 +69,11 @@ class PromotionWorld(Protocol):
     """What the steps act on. Everything raises ``HikaeError``; ``CalledOff`` once the agent is to end."""
 
     def gates(self) -> tuple[Gate, ...]:
-        """As they are now, with the primary and the other standbys asked anew."""
+        """As they are now, with the primary and the other standbys asked, where they were not a moment ago."""
+        ...
+
+    def gates_at_last(self) -> tuple[Gate, ...]:
+        """As they are now, with all of them asked whatever they said a moment ago."""
         ...
 
     def keep_before(self) -> str:
@@ -121,8 +125,11 @@ def refused_by(dataset: str, gates: tuple[Gate, ...], *, force: bool, named: boo
 
 
 def _gates(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
+    return _judged(world.gates(), record)
+
+
+def _judged(gates: tuple[Gate, ...], record: StepsRecord) -> StepOutcome:
     wanted = wanted_promotion(record.arguments)
-    gates = world.gates()
     refused = refused_by(wanted.dataset, gates, force=wanted.force, named=wanted.moment != NOTHING)
     if refused is not None:
         raise refused
@@ -141,8 +148,8 @@ def _role(world: PromotionWorld, record: StepsRecord) -> StepOutcome:
     number, learned = world.has_role(), dict[str, Any]()
     wanted = wanted_promotion(record.arguments)
     if number is None:
-        # The primary may have come back since the first look, or the agent was down in between.
-        _gates(world, record)
+        # The primary may have come back since the first look, or the agent was down in between: nobody's word of before counts.
+        _judged(world.gates_at_last(), record)
         learned[COMMIT] = wanted.moment or world.newest()
         number = world.take_role()
     learned |= {"epoch": number, "lost": list(wanted.lost), "lost_sizes": list(wanted.sizes)}

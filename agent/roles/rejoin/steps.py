@@ -10,6 +10,7 @@ from agent.core.errors import Refused
 from agent.core.ids import CommitNumber, Epoch, shown_commit
 from agent.fs.writers.processes import Writer
 from agent.roles.writing import writer_gates
+from agent.steps.hooks import HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome
 from agent.stream.locator import CommitMark
@@ -17,6 +18,7 @@ from agent.stream.locator import CommitMark
 #: The kind of such a record, and the file that it stands in.
 KIND, RECORD = "rejoin", "rejoin.json"
 _OPERATION = "rejoin"
+_DEMOTED = "demoted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,14 @@ def rejoin_in(arguments: Facts) -> WantedRejoin:
 @dataclass(frozen=True, slots=True)
 class KeptDivergence:
     """What this node alone had. ``commit``: all that stands here; ``generation``: that keeps it, "" where nothing was its own;
-    ``paths``: the first of the ``count`` that differ from the newest commit that both know."""
+    ``paths``: the first of the ``count`` that differ from the newest commit that both know; ``demoted``: whether it was a
+    primary, and no standby that was ahead."""
 
     commit: CommitNumber
     generation: str
     paths: Sequence[str]
     count: int
+    demoted: bool = False
 
     def sentence(self) -> str:
         """For people."""
@@ -83,6 +87,8 @@ class KeptDivergence:
 
 class RejoinWorld(Protocol):
     """What the steps act on. Everything raises ``HikaeError``; ``CalledOff`` once the agent is to end."""
+
+    def run_hook(self, name: str) -> HookResult: ...
 
     def writers(self) -> list[Writer]:
         """Who may be writing into the tree now."""
@@ -124,7 +130,8 @@ def _walk(world: RejoinWorld, _record: StepsRecord) -> StepOutcome:
 
 def _divergence(world: RejoinWorld, _record: StepsRecord) -> StepOutcome:
     kept = world.keep()
-    learned = {"commit": kept.commit, "generation_before": kept.generation or None, "lost": list(kept.paths)}
+    before = kept.generation or None
+    learned = {"commit": kept.commit, "generation_before": before, "lost": list(kept.paths), _DEMOTED: kept.demoted}
     return StepOutcome(kept.sentence(), learned)
 
 
@@ -136,11 +143,19 @@ def _follow(world: RejoinWorld, _record: StepsRecord) -> StepOutcome:
     return StepOutcome(world.follow())
 
 
+def _after_demote(world: RejoinWorld, record: StepsRecord) -> StepOutcome:
+    if not record.facts.get(_DEMOTED):
+        return StepOutcome("it was no primary")
+    return StepOutcome(world.run_hook("after_demote").sentence())
+
+
 TABLE: tuple[Step[RejoinWorld], ...] = (
     Step("writers", _writers),
     Step("walk", _walk),
     Step("divergence", _divergence),
     Step("role", _role),
+    # Once it is a standby; how it comes up with the new primary is the last that is told.
+    Step("after-demote", _after_demote),
     Step("follow", _follow),
 )
 

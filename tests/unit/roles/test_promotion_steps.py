@@ -44,6 +44,10 @@ class World(EndedSteps):
         self._do("gates")
         return self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
 
+    def gates_at_last(self) -> tuple[Gate, ...]:
+        self._do("asked once more")
+        return self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
+
     def keep_before(self) -> str:
         self._do("generation")
         return "20261122T041500Z"
@@ -94,7 +98,16 @@ def test_all_steps_are_taken_in_their_order(tmp_path: Path) -> None:
     world = World()
     record = begun(tmp_path, world)
     assert NAMES == [one.name for one in record.done]
-    assert ["gates", "generation", "before_promote", "gates", "role", "serve", "start", "after_promote"] == world.done
+    assert [
+        "gates",
+        "generation",
+        "before_promote",
+        "asked once more",
+        "role",
+        "serve",
+        "start",
+        "after_promote",
+    ] == world.done
     assert (4, ["a"], "20261122T041500Z") == tuple(record.facts[key] for key in ("epoch", "lost", "generation_before"))
 
 

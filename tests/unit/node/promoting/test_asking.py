@@ -115,3 +115,14 @@ def test_a_primary_that_lived_is_asked_anew(alive: NodeAnswer) -> None:
     answers = [(alive,), ()]
     kept = KeptAnswers(ManualClock(0))
     assert [(alive,), ()] == [kept.within(4.0, lambda: answers.pop(0)) for _ in range(2)]
+
+
+def test_before_the_epoch_is_raised_all_are_asked_once_more() -> None:
+    """Also within the time for which silence is believed; who is silent now is what it said a moment ago."""
+    answers = [(said("gamma", "standby", seq=13),), (said("alpha", "primary"),)]
+    clock = ManualClock(0)
+    kept = KeptAnswers(clock)
+    kept.within(4.0, lambda: answers.pop(0))
+    assert ["alpha", "gamma"] == [one.node for one in kept.anew(4.0, lambda: (said("alpha", "primary"),))]
+    clock.advance(5.0)
+    assert ["alpha"] == [one.node for one in kept.anew(4.0, lambda: answers.pop(0))]
