@@ -33,7 +33,7 @@ def observe(journal: RoleJournal, side: Primary | Standby | None, now_ns: int) -
     """Keep what changed that no command did."""
     now = role_now(side)
     if now is not None and side is not None:
-        journal.observe(*now, lambda: newest_of(side), now_ns)
+        journal.observe(*now, lambda: stood_at(side), now_ns)
 
 
 def steps_ended(journal: RoleJournal, record: StepsRecord, side: Primary | Standby | None) -> None:
@@ -54,7 +54,7 @@ def steps_ended(journal: RoleJournal, record: StepsRecord, side: Primary | Stand
             before=before,
             after=after,
             epoch=epoch,
-            commit=newest_of(side) if commit is None else commit,
+            commit=stood_at(side) if commit is None else commit,
             uid=typed.get("uid"),
             by=str(typed.get("by", "")),
             reason=shown(str(record.arguments.get("reason", ""))),
@@ -72,7 +72,7 @@ def _typed(record: StepsRecord) -> dict[str, Any]:  # Any: see ``steps.record.Fa
     return found if isinstance(found, dict) else {}
 
 
-def newest_of(side: Primary | Standby | None) -> int:
+def stood_at(side: Primary | Standby | None) -> int:
     """The number of its newest commit; ``NOTHING`` where it has none, or is not open."""
     newest = side.newest() if side is not None else None
     return newest.number if newest is not None else NOTHING

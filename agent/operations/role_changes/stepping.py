@@ -21,11 +21,11 @@ _NOWHERE: frozenset[str] = frozenset()
 
 def typed_by(call: DatasetCall) -> dict[str, Any]:
     """Who types it, what this node is now and where it stands, for the journal of roles."""
-    from agent.node.switching.role_keeping import newest_of, role_now
+    from agent.node.switching.role_keeping import role_now, stood_at
 
     side = call.member.side
     now = role_now(side)
-    return {"uid": call.uid, "by": call.typist, "before": now[0] if now is not None else "", "commit": newest_of(side)}
+    return {"uid": call.uid, "by": call.typist, "before": now[0] if now is not None else "", "commit": stood_at(side)}
 
 
 def kept_words(text: str) -> str:

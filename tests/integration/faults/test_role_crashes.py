@@ -128,7 +128,7 @@ def test_a_node_that_is_promoted_is_killed(step: str, when: str) -> None:
         both.alpha.json("rejoin", "web", "--yes")
         assert stood == _restored(both.alpha, "divergence", both.base / "back")
         _is_equal(both, both.beta)
-        assert ["alpha on_fenced 1"] == log.ran()
+        assert ["alpha on_fenced 1", "alpha after_demote 2"] == log.ran()
 
 
 def _parted(both: Pair) -> dict[bytes, object]:
