@@ -49,6 +49,7 @@ ANSWERS: dict[str, Any] = {
         "stood_still_ms": 0.0,
         "note": "",
         "hooks": [],
+        "lacking": [],
     },
     "generations pin web latest": {"generation": _NAME, "pinned": True},
     "generations expire web --dry-run": {
@@ -152,6 +153,7 @@ ANSWERS: dict[str, Any] = {
         "role": "primary",
         "rto_ms": 412,
         "lost": [],
+        "lost_sizes": [],
         "generation_before": "20261122T041500Z",
         "steps": [{"name": "converge", "ms": 230, "result": "12 entries"}],
     },
