@@ -11,7 +11,7 @@ from agent.status.facts import DatasetFacts, PeerFacts
 from agent.status.state import Role, State
 
 #: States of a peer's own that are as true of the pair; others are about links, or only that node's.
-_TELLING = {
+TELLING = {
     state.value
     for state in (
         State.MOVING,
@@ -37,7 +37,7 @@ def dataset_state(facts: DatasetFacts) -> State:
     was paused, the pause is the state."""
     said = {_said_state(peer, facts.time_ns) for peer in facts.peers}
     for state, true in _signs(facts):
-        if true or (state.value in said and state.value in _TELLING):
+        if true or (state.value in said and state.value in TELLING):
             return state
     return State.STREAMING
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from agent.core.hold import REPLACED
+from agent.status.derive import TELLING
 from agent.status.figures import clock_text, size_text
 from agent.status.page.layout import Column
 from agent.status.published import Json
-from agent.status.state import Grade, Role, State, grade_of
+from agent.status.state import Grade, Role, State, grade_of, rank
 from agent.status.text import shown
 
 COLUMNS = (
@@ -32,38 +33,63 @@ _LACKS = (State.BEHIND, State.CATCHUP)
 
 
 def rows_of(status: Json, dataset: Json) -> list[tuple[str, ...]]:
-    """The dataset's rows; the first bears its name and state, the others only a peer. A dataset without peers has one."""
-    about = (shown(dataset["name"]), state_word(dataset), *_size(dataset))
-    peers: list[Json | None] = list(dataset["peers"]) or [None]
-    return [_row(status, dataset, peer, about if at == 0 else ("", "", "", "")) for at, peer in enumerate(peers)]
+    """The dataset's rows; the first bears its name. A dataset without peers has one.
+
+    Where a primary has several peers, each row bears the state of that peer; the state of the dataset has a row of its own then,
+    unless it is that of one of them."""
+    about, size = (shown(dataset["name"]), state_word(dataset)), _size(dataset)
+    peers: list[Json] = dataset["peers"]
+    if len(peers) < 2 or dataset["role"] != Role.PRIMARY:
+        first = _row(status, dataset, peers[0] if peers else None, about, size)
+        return [first, *(_row(status, dataset, peer) for peer in peers[1:])]
+    states = [_peer_state(dataset, peer) for peer in peers]
+    rows = [_row(status, dataset, peer, ("", _word(state))) for peer, state in zip(peers, states, strict=True)]
+    if State(dataset["state"]) in states:
+        _, word, *rest = rows[0]
+        return [(about[0], word, *rest[:-2], *size), *rows[1:]]
+    return [_row(status, dataset, None, about, size), *rows]
 
 
 def state_word(dataset: Json) -> str:
     """The state; in capitals where somebody has to act."""
-    state = State(dataset["state"])
+    return _word(State(dataset["state"]))
+
+
+def _word(state: State) -> str:
     return state.value.upper() if grade_of(state) is Grade.BAD else state.value
 
 
-def _row(status: Json, dataset: Json, peer: Json | None, about: tuple[str, ...]) -> tuple[str, ...]:
-    name, state, size, entries = about
+def _peer_state(dataset: Json, peer: Json) -> State:
+    """The worst that is true of this peer and its link: of what it says itself only what is as true of the pair."""
+    if not peer["connected"]:
+        others = {one["name"] for one in dataset["peers"] if one is not peer}
+        stopped = {pause["node"] for pause in dataset["pauses"] if pause["what"] == "send"} - others
+        return State.PAUSED if stopped else State.DISCONNECTED
+    found = [State(word) for word in (peer["mode"], peer["state"]) if word in TELLING]
+    if not any(pause["node"] == peer["name"] for pause in dataset["pauses"]):
+        found = [state for state in found if state is not State.PAUSED]  # its hour is over, also before that is said
+    if peer["first_sync"] is not None or peer["limited_by"] == "first_sync":
+        found.append(State.FIRST_SYNC)
+    return min(found, key=rank, default=State.STREAMING)
+
+
+def _row(
+    status: Json,
+    dataset: Json,
+    peer: Json | None,
+    about: tuple[str, str] = ("", ""),
+    size: tuple[str, str] = ("", ""),
+) -> tuple[str, ...]:
+    """``about``: name and state; ``size``: bytes and entries."""
     if peer is None:
-        return name, state, "", "", "", "", size, entries
+        return *about, "", "", "", "", *size
     if dataset["role"] == Role.STANDBY:
-        received, applied = _here(status, dataset)
-        return (
-            name,
-            state,
-            f"← {shown(peer['name'])}",
-            received,
-            applied,
-            _verified(status, dataset["last_verify"]),
-            size,
-            entries,
-        )
-    told = peer["last_verify"] or (dataset["last_verify"] if len(dataset["peers"]) == 1 else None)
-    stands = State(dataset["state"]) in _APPLY_STANDS and peer["applied_seq"] != peer["durable_seq"]
-    times = (_moment(status, peer, "received"), _moment(status, peer, "applied", stands=stands))
-    return name, state, f"→ {shown(peer['name'])}", *times, _verified(status, told), size, entries
+        times, told, arrow = _here(status, dataset), dataset["last_verify"], "←"
+    else:
+        told = peer["last_verify"] or (dataset["last_verify"] if len(dataset["peers"]) == 1 else None)
+        stands = _peer_state(dataset, peer) in _APPLY_STANDS and peer["applied_seq"] != peer["durable_seq"]
+        times, arrow = (_moment(status, peer, "received"), _moment(status, peer, "applied", stands=stands)), "→"
+    return *about, f"{arrow} {shown(peer['name'])}", *times, _verified(status, told), *size
 
 
 def _moment(status: Json, peer: Json, key: str, *, stands: bool = False) -> str:

@@ -18,6 +18,7 @@ from agent.status.text import shown
 
 #: So many notices of a dataset are shown; `hikae status DATASET` has them all.
 _SHOWN = 3
+_STATE = next(at for at, column in enumerate(COLUMNS) if column.title == "STATE")
 _STYLES = {Grade.GOOD: "green", Grade.WATCH: "yellow", Grade.BAD: "bold red"}
 
 
@@ -48,8 +49,7 @@ def _table(status: Json, datasets: list[Json], width: int) -> list[Text]:
     places, widths = columns_that_fit(COLUMNS, [row for of_one in rows.values() for row in of_one], width)
     lines = [_line([column.title for column in COLUMNS], places, widths, "")]
     for dataset in datasets:
-        style = _STYLES[grade_of(State(dataset["state"]))]
-        lines += [_line(row, places, widths, style) for row in rows[dataset["name"]]]
+        lines += [_line(row, places, widths, _state_style(row)) for row in rows[dataset["name"]]]
         notices = notices_of(status, dataset)
         lines += _paragraphs(notices[:_SHOWN], status["node"], width, "  ")
         if len(notices) > _SHOWN:
@@ -65,6 +65,12 @@ def _line(row: list[str] | tuple[str, ...], places: list[int], widths: list[int]
         line.append(padded(row[place], width, right=COLUMNS[place].right), _style(place, style))
     line.rstrip()
     return line
+
+
+def _state_style(row: tuple[str, ...]) -> str:
+    """A row that bears no state is not coloured by one."""
+    word = row[_STATE].lower()
+    return _STYLES[grade_of(State(word))] if word else "default"
 
 
 def _style(place: int, style: str) -> str | None:

@@ -21,6 +21,7 @@ from agent.core.standing import NEVER, Pause, PeerStanding, Standing, Trouble, V
 from agent.status.facts import FIRST_SYNC, DiskFacts, NodeFacts, SyncFacts, WatchFacts
 from agent.status.for_peers import standing_of
 from agent.status.page import dataset_page, status_page
+from agent.status.page.cells import rows_of
 from agent.status.published import status_json
 from agent.status.state import Role
 from fakes.api_fakes import A_COMMIT, MINUTE, NOW, a_dataset, a_node, a_peer, a_problem
@@ -279,13 +280,53 @@ def test_an_error_is_worse_than_a_pause_that_was_asked_for() -> None:
 
 
 def test_several_peers_have_a_row_each() -> None:
-    """The dataset is named once; a peer that lacks something is marked."""
-    away = a_peer(connected=False, mode="", received_ns=NOW - 9 * MINUTE, applied_ns=NOW - 9 * MINUTE)
-    gamma = a_peer(name="gamma", received_ns=NOW, applied_ns=NOW - MINUTE)
-    assert lines(a_node(a_dataset(peers=(away, gamma))))[2:4] == [
-        "web      DISCONNECTED  → beta   04:06:00 !  04:06:00 !  never     1.2 KiB",
-        "                       → gamma  now         04:14:00 !  never",
+    """The dataset is named once; each row bears the state of its peer; a peer that lacks something is marked."""
+    away = a_peer(name="delta", connected=False, mode="", received_ns=NOW - 9 * MINUTE, applied_ns=NOW - 9 * MINUTE)
+    gamma = a_peer(name="gamma", mode="behind", received_ns=NOW - MINUTE, applied_ns=NOW - MINUTE)
+    beta = a_peer(received_ns=NOW, applied_ns=NOW)
+    assert lines(a_node(a_dataset(peers=(beta, gamma, away))))[2:5] == [
+        "web      streaming     → beta   now         now         never     1.2 KiB",
+        "         behind        → gamma  04:14:00 !  04:14:00 !  never",
+        "         DISCONNECTED  → delta  04:06:00 !  04:06:00 !  never",
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "gammas", "expected"),
+    [
+        ({"reconciling": True}, {}, ["web reconciling", "streaming → beta", "streaming → gamma"]),
+        (
+            {"hold": Hold("root-gone", "why")},
+            {"connected": False},
+            ["web HELD", "streaming → beta", "DISCONNECTED → gamma"],
+        ),
+        ({"role": Role.FENCED}, {"connected": False}, ["web FENCED → beta", "→ gamma"]),
+        ({}, {"first_sync": SyncFacts(FIRST_SYNC)}, ["web streaming → beta", "first-sync → gamma"]),
+        ({"pauses": (Pause("send", None),)}, {"connected": False}, ["web streaming → beta", "paused → gamma"]),
+        (
+            {},
+            {"told": PeerStanding(Standing("paused", pauses=(Pause("apply", NOW + 1),)), NOW)},
+            ["web streaming → beta", "paused → gamma"],
+        ),
+        (
+            {},
+            {"told": PeerStanding(Standing("paused", pauses=(Pause("apply", NOW - 1),)), NOW)},
+            ["web streaming → beta", "streaming → gamma"],
+        ),
+        ({}, {"told": PeerStanding(Standing("held", Hold("c", "why")), NOW)}, ["web streaming → beta", "HELD → gamma"]),
+        ({}, {"told": PeerStanding(Standing("fenced"), NOW)}, ["web streaming → beta", "streaming → gamma"]),
+    ],
+)
+def test_a_state_stands_beside_whom_it_is_of(more: dict[str, Any], gammas: dict[str, Any], expected: list[str]) -> None:
+    """Beside the peer that it is true of; a state that is no peer's has a row of its own."""
+    beta, gamma = a_peer(received_ns=NOW, applied_ns=NOW), a_peer(name="gamma", **gammas)
+    rows = rows_of(*_first(a_node(a_dataset(peers=(beta, gamma), **{"time_ns": NOW, **more}))))
+    assert expected == [" ".join(cell for cell in row[:3] if cell) for row in rows]
+
+
+def _first(facts: NodeFacts) -> tuple[Any, Any]:
+    status = status_json(facts)
+    return status, status["datasets"][0]
 
 
 def test_a_standby_says_what_it_has_itself() -> None:
