@@ -160,6 +160,7 @@ def _said(peer: PeerFacts) -> Json:
         if worst is None
         else {"code": shown(worst.code), "message": shown(worst.message), "remedy": shown(worst.remedy)},
         "last_verify": _verify(standing.verified),
+        "sync": _sync(standing.sync),
         **past_of_peer(peer),
     }
 

@@ -312,6 +312,24 @@ def _behind(dataset: Json) -> str:
     return ", ".join(peer_behind(peer) for peer in dataset["peers"] if peer["mode"] in ("catchup", "behind"))
 
 
+def seeding_text(dataset: Json) -> str:
+    """Who copies what stood in the tree that it took over, and how far it is; "" where nobody does."""
+    told = [
+        f"{peer['name']} copies what stood there into its vault{_part(peer.get('sync'))}"
+        for peer in said_now(dataset)
+        if peer["state"] == State.SEEDING
+    ]
+    if dataset["seeding"]:
+        told.insert(0, f"what stood here is copied into the vault{_part(dataset['sync'])}")
+    return f"{' and '.join(told)}; it goes on by itself" if told else ""
+
+
+def _part(sync: Json | None) -> str:
+    """`` (31 %)``; "" where that is not known."""
+    total = sync["total_bytes"] if sync is not None and sync["phase"] == "seeding" else None
+    return f" ({100 * min(sync['done_bytes'], total) // total} %)" if sync is not None and total else ""
+
+
 def peer_behind(peer: Json) -> str:
     """``gamma is 3.2 GiB behind: 1.1 MB/s arrive there, 4.0 MB/s change here, about 5 min left``, as far as measured."""
     words = f"{peer['name']} is {size_text(peer['behind_bytes'])} behind"
@@ -331,7 +349,9 @@ def _watch(watch: Json) -> str:
 
 
 def _steady(status: Json, dataset: Json) -> str:
-    if dataset["state"] in (State.RECONCILING, State.SEEDING) and dataset["sync"]:
+    if dataset["state"] == State.SEEDING:
+        return seeding_text(dataset)
+    if dataset["state"] == State.RECONCILING and dataset["sync"]:
         return sync_text(dataset["sync"])
     parts = []
     lag = lag_seconds(dataset)

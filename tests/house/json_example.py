@@ -32,8 +32,8 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
 {states}
 - A peer's `received` and `applied`: all that was written before that moment is safe there, or in its tree there.
   `lag_seconds` is measured on one clock. `forecast_seconds` is how long `behind_bytes` takes at the rate of now; null where
-  that is not known, and never where `forecast_never` says so. `state`, `hold`, `errors`, `warnings`, `worst` and
-  `last_verify` are what the peer says of itself, at `said`.
+  that is not known, and never where `forecast_never` says so. `state`, `hold`, `errors`, `warnings`, `worst`,
+  `last_verify` and `sync` are what the peer says of itself, at `said`.
 - `applied`, on a standby: the commit that its tree equals, `{"epoch", "seq", "time", "entries", "bytes"}` (the last three null
   where it is held no more); `commit`, `entries` and `bytes` are those of the newest that it received. `pauses`: `by` is who
   asked for it, null where that is not known.

@@ -223,7 +223,7 @@ def test_seeding() -> None:
             """It lasts for some seconds: beta stands still in the middle of it, once it has told alpha."""
             both.beta.stand_still()
             try:
-                eventually(lambda: all(is_seeding(agent) for agent in both.agents), 2)
+                eventually(lambda: is_seeding(both.beta) and is_seeding(both.alpha, there=True), 2)
             except AssertionError:
                 both.beta.go_on()
                 return False
@@ -237,8 +237,9 @@ def test_seeding() -> None:
             both.beta.go_on()
 
 
-def is_seeding(agent: Agent, *, copied: bool = False) -> bool:
-    """Whether it published that it is, and that something is ``copied``."""
+def is_seeding(agent: Agent, *, copied: bool = False, there: bool = False) -> bool:
+    """Whether it published that it is, and that something is ``copied``, here or ``there``."""
     status = published(agent)
     found = [one for one in status["datasets"] if is_state("seeding")(one)] if status is not None else []
-    return any(not copied or (one["sync"] or {}).get("done_bytes") for one in found)
+    syncs = [one["peers"][0]["sync"] if there else one["sync"] for one in found]
+    return any(not (copied or there) or (sync or {}).get("done_bytes") for sync in syncs)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from agent.status.figures import clock_text, size_text, span_text
+from agent.status.figures import clock_text, count_text, size_text, span_text
 from agent.status.page.cells import exact_clock, state_word
 from agent.status.page.layout import shortened, wrapped
 from agent.status.page.notices import Notice, notices_of, remarks_of
 from agent.status.page.overview import head, remedy_of, sentence_of
 from agent.status.page.past_lines import past_facts
+from agent.status.page.peer_lines import peer_text, verify_text
 from agent.status.page.promotion import promotion_lines
 from agent.status.published import Json
 from agent.status.sentences import way
@@ -48,7 +49,8 @@ def _bullets(notices: list[Notice], node: str, width: int) -> list[Text]:
     lines = []
     for notice in notices:
         if notice.sentence:
-            first, *rest = wrapped(shown(sentence_of(notice)), width, "    ")
+            code = f" [{notice.code}]" if notice.code else ""
+            first, *rest = wrapped(shown(sentence_of(notice) + code), width, "    ")
             lines += [Text(f"  - {first.strip()}"), *(Text(line) for line in rest)]
         lines += [
             Text(line, "bold") for line in wrapped(shown(remedy_of(notice, node)), width, "    ") if notice.remedy
@@ -63,15 +65,15 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
             if dataset["since"]
             else []
         ),
-        ("role", f"{way(status, dataset)}, epoch {dataset['epoch']}"),
+        ("role", _role(status, dataset)),
         ("path", f"{dataset['path']} ({dataset['kind']})"),
     ]
     if dataset["commit"]:
-        facts.append(("newest", _commit(status, dataset["commit"])))
+        facts += [("newest", _commit(status, dataset["commit"])), ("digest", dataset["commit"]["digest"])]
     if dataset["applied"]:
-        facts.append(("applied", f"the standby equals commit {_number(dataset['applied'])}"))
+        facts.append(("applied", f"the standby equals {_contents(status, dataset['applied'])}"))
     facts += [
-        (f"peer {at}" if len(dataset["peers"]) > 1 else "peer", _peer(status, peer))
+        (f"peer {at}" if len(dataset["peers"]) > 1 else "peer", peer_text(status, peer))
         for at, peer in enumerate(dataset["peers"], 1)
     ]
     if dataset["watch"]:
@@ -80,13 +82,24 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
         facts.append(("owed", f"{dataset['owed']:,} files of which something cannot be read on the primary"))
     facts += past_facts(status, dataset)
     if dataset["last_verify"]:
-        facts.append(("verified", _verify(status, dataset["last_verify"])))
+        facts.append(("verified", verify_text(status, dataset["last_verify"])))
     elif dataset["role"] == Role.STANDBY:
         compares = f"hikae verify {dataset['name']} compares the standby with its commit, by hand or by the key verify"
         facts.append(("verified", f"never since it was made here; {compares}"))
+    if dataset["last_rehearsal"]:
+        facts.append(("rehearsed", _rehearsal(status, dataset["last_rehearsal"])))
     if dataset["promotion"]:
-        facts += promotion_lines(dataset["promotion"])
+        facts += promotion_lines(status, dataset["promotion"])
     return facts
+
+
+def _role(status: Json, dataset: Json) -> str:
+    parts = [f"{way(status, dataset)}, epoch {dataset['epoch']}"]
+    if dataset["role"] == Role.PRIMARY:
+        parts.append("it serves" if dataset["serving"] else "it does not serve")
+    if dataset["group"]:
+        parts.append(f"group {dataset['group']}")
+    return "; ".join(parts)
 
 
 def _number(number: Json) -> str:
@@ -99,31 +112,27 @@ def _commit(status: Json, commit: Json) -> str:
         if commit["consistent"]
         else "not consistent yet: a first sync or a look at everything is under way"
     )
-    size = f"{size_text(commit['bytes'])} in {commit['entries']:,} entries"
-    made = f"commit {_number(commit)} of {exact_clock(commit['time'], status['clock'])}"
-    return f"{made}, {whole}; {size}; digest {commit['digest'][:32]}"
+    return f"{_contents(status, commit)}; {whole}"
 
 
-def _peer(status: Json, peer: Json) -> str:
-    parts = [f"{peer['name']}{' ' + peer['version'] if peer['version'] else ''}", peer["mode"] or "not connected"]
-    if peer["since"]:
-        parts[-1] += f" since {clock_text(peer['since'], status['clock'])}"
-    parts += [
-        f"{key} all before {exact_clock(peer[key], status['clock'])}" for key in ("received", "applied") if peer[key]
-    ]
-    if peer["durable_seq"]:
-        parts.append(
-            f"durable {peer['durable_epoch']}.{peer['durable_seq']}, applied {peer['applied_epoch']}.{peer['applied_seq']} there"
-        )
-    if peer["lag_seconds"] is not None:
-        parts.append(f"lag {span_text(peer['lag_seconds'])}")
-    if peer["behind_bytes"]:
-        parts.append(f"{size_text(peer['behind_bytes'])} behind")
-    if peer["state"]:
-        parts.append(f"says of itself: {peer['state']} (said first at {exact_clock(peer['said'], status['clock'])})")
-    if peer["last_verify"]:
-        parts.append(f"verified {_verify(status, peer['last_verify'])}")
-    return "; ".join(parts)
+def _contents(status: Json, commit: Json) -> str:
+    """Of a commit that is not held any more only its number is known."""
+    made = f"commit {_number(commit)}"
+    if commit["time"] is None:
+        return made
+    size = f"{size_text(commit['bytes'])} in {count_text(commit['entries'], 'entry')}"
+    return f"{made} of {exact_clock(commit['time'], status['clock'])}: {size}"
+
+
+def _rehearsal(status: Json, found: Json) -> str:
+    """How it ended, how long it took, and the last line that the probe said."""
+    result = "the standby would serve" if found["ok"] else f"failed: {found['reason'] or 'the probe said no'}"
+    commit = f" of commit {_number(found['commit'])}" if found["commit"] else ""
+    ended = f"exit code {found['exit']}" if found["exit"] is not None else "killed at its deadline"
+    parts = [f"{clock_text(found['time'], status['clock'])}{commit}: {result}", ended]
+    parts.append(f"it took {span_text(found['rto_ms'] / 1000)}")
+    said = [line for line in found["output"].split(r"\n") if line.strip()]
+    return "; ".join([*parts, *(f"its last words: {line.strip()}" for line in said[-1:])])
 
 
 def _watch(status: Json, watch: Json) -> str:
@@ -138,9 +147,3 @@ def _watch(status: Json, watch: Json) -> str:
     )
     why = f" ({watch['why']})" if watch["why"] else ""
     return f"{watch['kind']}{why}; {counts}{lost}{look}"
-
-
-def _verify(status: Json, verified: Json) -> str:
-    how = "to the last byte" if verified["deep"] else "by names, sizes and times"
-    found = "equal" if verified["equal"] else f"{verified['differences']:,} differences"
-    return f"{clock_text(verified['time'], status['clock'])}: {found} ({how})"

@@ -21,6 +21,7 @@ from agent.status.sentences import (
     peer_behind,
     placed,
     said_now,
+    seeding_text,
     slower_than,
     sync_text,
 )
@@ -30,12 +31,14 @@ from agent.status.state import Role, State
 @dataclass(frozen=True, slots=True)
 class Notice:
     """``sentence`` says what is so and since when, "" where the one above goes on; ``remedy`` what leads on, "" where nothing is
-    to be done; ``on`` the node that it is done on, "" for this one; ``when`` the case in which it is right, "" for any."""
+    to be done; ``on`` the node that it is done on, "" for this one; ``when`` the case in which it is right, "" for any; ``code``:
+    by what it stands in ``docs/problems.md``, with its severity, "" where it is none of these."""
 
     sentence: str
     remedy: str = ""
     on: str = ""
     when: str = ""
+    code: str = ""
 
 
 def notices_of(status: Json, dataset: Json) -> list[Notice]:
@@ -72,7 +75,10 @@ _SENDS_NOTHING = (State.FENCED, State.REWOUND)
 
 def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     """What the word of the state stands for. Each is said where it is so, also where a worse word is shown."""
-    made = _held(status, dataset, dataset["hold"]) if dataset["hold"] else []
+    holds = [hold for hold in (dataset["hold"], *(peer["hold"] for peer in said_now(dataset))) if hold]
+    made = [
+        notice for at, hold in enumerate(holds) if hold not in holds[:at] for notice in _held(status, dataset, hold)
+    ]
     made += _unconfirmed(dataset) if dataset["state"] == State.UNCONFIRMED else []
     made += [Notice(moving_text(dataset))] if dataset["state"] == State.MOVING else []
     made += [Notice(UNDER_REHEARSAL)] if dataset["state"] == State.REHEARSING else []
@@ -102,13 +108,13 @@ def _held(status: Json, dataset: Json, hold: Json) -> list[Notice]:
     if hold["code"] in LOST:
         back = f"{back_to_before(hold, name)} (before that)"
         return [
-            Notice(f"{sentence}; the standby stays as it stands"),
+            Notice(f"{sentence}; the standby stays as it stands", code=hold["code"]),
             Notice("", back, dataset["primary"], "If it was not meant"),
             Notice("", f"hikae accept {name}", hold["node"], "If it was"),
         ]
     remedy = hold["remedy"] or f"hikae accept {name}, if that is meant"
     kept = "; changes are received and kept meanwhile" if hold["code"] in REPLACED else ""
-    return [Notice(f"{sentence}{kept}", remedy, _elsewhere(status, hold["node"]))]
+    return [Notice(f"{sentence}{kept}", remedy, _elsewhere(status, hold["node"]), code=hold["code"])]
 
 
 def _missing(dataset: Json) -> list[Json]:
@@ -180,7 +186,10 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
     made = []
     if dataset["sync"] is not None and dataset["state"] not in (*_SENDS_NOTHING, State.UNCONFIRMED):
         phase = dataset["sync"]["phase"]
-        made.append(Notice(f"{_PHASES.get(phase, phase)}: {sync_text(dataset['sync'])}{_not_whole(dataset)}"))
+        if phase != "seeding":
+            made.append(Notice(f"{_PHASES.get(phase, phase)}: {sync_text(dataset['sync'])}{_not_whole(dataset)}"))
+    seeding = seeding_text(dataset)
+    made += [Notice(seeding)] if seeding else []
     behind = [peer for peer in dataset["peers"] if peer["mode"] in ("catchup", "behind") and peer["connected"]]
     made += [Notice(peer_behind(peer)) for peer in behind if dataset["sync"] is None]
     made += [Notice(f"{peer['name']}: {_REDO}") for peer in said_now(dataset) if peer["state"] == State.REDO]
@@ -249,7 +258,7 @@ def _problem(status: Json, kind: list[Json], uncounted: int) -> Notice:
     more += f", and {rest:,} more such" if rest and not first.get("count") else ""
     since = f" (since {clock_text(first['since'], status['clock'])}{more})" if first["since"] else more
     on, remedy = placed(first["remedy"])
-    return Notice(f"{where}{first['message']}{since}", remedy, on)
+    return Notice(f"{where}{first['message']}{since}", remedy, on, code=f"{first['severity']} {first['code']}")
 
 
 def _peer_notices(dataset: Json, which: str) -> list[Notice]:
@@ -262,9 +271,9 @@ def _peer_notices(dataset: Json, which: str) -> list[Notice]:
         worst = peer["worst"] or {"message": "", "code": "it has problems", "remedy": ""}
         more = f", and {count - 1:,} more there" if count > 1 else ""
         on, remedy = placed(worst["remedy"])
-        made.append(
-            Notice(f"{peer['name']} says: {worst['message'] or worst['code']}{more}", remedy, on or peer["name"])
-        )
+        said = f"{peer['name']} says: {worst['message'] or worst['code']}{more}"
+        code = f"{which.removesuffix('s')} {worst['code']}" if peer["worst"] else ""
+        made.append(Notice(said, remedy, on or peer["name"], code=code))
     return made
 
 

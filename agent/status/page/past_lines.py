@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from agent.status.figures import clock_text, size_text
+from agent.status.figures import clock_text, count_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
 
+#: So many of the newest things that became of generations are told; events have them all.
+_NOTES = 3
+
 
 def past_facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
-    """Label and sentence of each fact that is known."""
+    """Label and sentence of each fact that is known: of the node that is told of first, then of each peer that keeps more."""
+    first = dataset["history"] or dataset["vault"]
+    others = [peer for peer in dataset["peers"] if first and peer["name"] != first["node"]]
+    return [fact for holder in (dataset, *others) for fact in _kept(status, dataset, holder)]
+
+
+def _kept(status: Json, dataset: Json, holder: Json) -> list[tuple[str, str]]:
+    """``holder``: the dataset, or one of its peers."""
     facts = []
-    vault = dataset["vault"]
+    vault = holder["vault"]
     if vault and (sentence := _vault(status, vault)):
         facts.append(("vault", _whose(status, dataset, vault) + sentence))
     if vault and (sentence := _checked(status, vault["verified"])):
         facts.append(("chunks", _whose(status, dataset, vault) + sentence))
-    if dataset["history"]:
-        facts.append(("history", _whose(status, dataset, dataset["history"]) + _past(status, dataset)))
+    if holder["history"]:
+        facts.append(("history", _whose(status, dataset, holder["history"]) + _past(status, holder)))
+        notes = holder["generations"]["notes"][-_NOTES:]
+        facts += [
+            ("", f"{clock_text(one['time'], status['clock'])}: {one['sentence']} ({one['code']})") for one in notes
+        ]
     return facts
 
 
@@ -29,15 +43,19 @@ def _whose(status: Json, dataset: Json, part: Json) -> str:
     return f"on {part['node']}{heard}: "
 
 
-def _past(status: Json, dataset: Json) -> str:
+def _past(status: Json, holder: Json) -> str:
     """How far back any moment can be brought back, and what is kept beyond."""
-    reaches, kept = dataset["history"]["reaches"], dataset["generations"]
+    reaches, kept = holder["history"]["reaches"], holder["generations"]
     words = f"every moment since {exact_clock(reaches, status['clock'])}" if reaches else "nothing has come yet"
-    if until := dataset["history"].get("until"):
+    if until := holder["history"].get("until"):
         # A node that was promoted adds nothing: in the end history has passed all of it, and generations stay.
         last = exact_clock(until, status["clock"])
         words = f"{words} and until {last}, from before it was promoted" if reaches else "past: it was promoted"
-    parts = [words, "1 generation" if kept["count"] == 1 else f"{kept['count']:,} generations"]
+    if holder["history"]["wanted"]:
+        words = f"{words} (wanted: {span_text(holder['history']['wanted'])})"
+    parts = [words, count_text(kept["count"], "generation")]
+    if kept["count"] > 1 and kept["oldest"]:
+        parts.append(f"the oldest of {clock_text(kept['oldest'], status['clock'])}")
     if kept["newest"]:
         parts.append(f"the newest of {clock_text(kept['newest'], status['clock'])}")
     return "; ".join(parts)
@@ -68,7 +86,8 @@ def _checked(status: Json, verified: Json) -> str:
         f"all read and checked since {exact_clock(since, status['clock'])}" if since else "not all read and checked yet"
     ]
     if last is not None:
-        parts.append(f"last {clock_text(last['time'], status['clock'])}, {size_text(last['checked_bytes'])}")
+        found = f" ({last['damaged']:,} damaged, {last['mended']:,} put back)" if last["damaged"] else ""
+        parts.append(f"last {clock_text(last['time'], status['clock'])}, {size_text(last['checked_bytes'])}{found}")
     count = verified["damaged"]
     parts.append(f"{count:,} lost" if count else "none known to be lost")
     return "; ".join(parts)

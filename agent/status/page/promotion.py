@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from agent.status.figures import size_text, span_text
+from datetime import datetime, timedelta
+
+from agent.status.figures import clock_text, count_text, size_text, span_text
 from agent.status.published import Json
 
 #: So many paths that would be lost are named.
 _FIRST = 3
+#: A gate that was looked at so long ago says when.
+_OLD = timedelta(minutes=1)
 
 
-def promotion_lines(promotion: Json) -> list[tuple[str, str]]:
+def promotion_lines(status: Json, promotion: Json) -> list[tuple[str, str]]:
     """Labels and sentences."""
     gates = promotion["gates"]
     lacking = [gate for gate in gates if not gate["ok"]]
+    met = "; ".join(_gate(status, gate) for gate in gates if gate["ok"])
     lines = [("promote", _may(gates, lacking))]
-    lines += [("", _gate(gate)) for gate in lacking]
-    return [*lines, ("", loss_text(promotion)), *(("", line) for line in _lost_lines(promotion["loss"]))]
+    lines += [("", _gate(status, gate) + (f"; {gate['remedy']}" if gate["remedy"] else "")) for gate in lacking]
+    lines += [("", loss_text(promotion)), *(("", line) for line in _lost_lines(promotion["loss"]))]
+    return [*lines, ("", f"met: {met}")] if met else lines
 
 
 def _may(gates: list[Json], lacking: list[Json]) -> str:
@@ -26,9 +32,11 @@ def _may(gates: list[Json], lacking: list[Json]) -> str:
     return f"{len(gates) - len(lacking)} of {len(gates)} gates are met; in the way:"
 
 
-def _gate(gate: Json) -> str:
-    way = f"; {gate['remedy']}" if gate["remedy"] else ""
-    return f"{gate['name']}: {gate['value']} (asked for: {gate['limit']}){way}"
+def _gate(status: Json, gate: Json) -> str:
+    measured = gate["measured"]
+    old = measured and datetime.fromisoformat(status["clock"]) - datetime.fromisoformat(measured) > _OLD
+    found = f", found {clock_text(measured, status['clock'])}" if old else ""
+    return f"{gate['name']}: {gate['value']} (asked for: {gate['limit']}{found})"
 
 
 def loss_text(promotion: Json) -> str:
@@ -65,7 +73,7 @@ def _lost_lines(loss: Json) -> list[str]:
 
 def _announced(loss: Json) -> str:
     """Changes of which no path is known have no size that is known: a device's, or of a directory."""
-    changes = "1 announced change" if loss["count"] == 1 else f"{loss['count']:,} announced changes"
+    changes = count_text(loss["count"], "announced change")
     if loss["bytes"]:
         return f"{changes} ({size_text(loss['bytes'])})"
     return changes if loss["paths"] else f"{changes} of unknown size"

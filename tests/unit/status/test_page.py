@@ -484,10 +484,10 @@ def test_the_long_form_says_all() -> None:
     assert dataset_page(status, status["datasets"][0], 80).plain.split("\n")[1:] == [
         "web  streaming",
         "state       streaming since 04:10",
-        "role        primary on alpha → beta, epoch 3",
+        "role        primary on alpha → beta, epoch 3; it serves; group shop",
         "path        /srv/web (tree)",
-        "newest      commit 3.1842 of 04:14:59, consistent; 1.2 KiB in 10 entries; digest",
-        "            000102030405060708090a0b0c0d0e0f",
+        "newest      commit 3.1842 of 04:14:59: 1.2 KiB in 10 entries; consistent",
+        "digest      000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
         "peer        beta 0.1.0; streaming since 04:15; received all before 04:15:00;",
         "            applied all before 04:14:00; durable 3.1842, applied 3.1841 there;",
         "            lag 21 ms; says of itself: streaming (said first at 04:15:00);",
@@ -496,7 +496,7 @@ def test_the_long_form_says_all() -> None:
         "            everything 03:45",
         "",
         "Remarks",
-        "  - x: socket-skipped message (since 04:14).",
+        "  - x: socket-skipped message (since 04:14). [info socket-skipped]",
         "    On alpha:  socket-skipped remedy",
     ]
 
@@ -525,7 +525,7 @@ def test_the_long_page_says_how_old_the_check_of_the_vault_is() -> None:
     ]
     assert [True, True, True] == [
         found[0].startswith("not all read and checked yet; last "),
-        found[0].endswith(", 5.0 GiB; none known to be lost"),
+        found[0].endswith(", 5.0 GiB (2 damaged, 1 put back); none known to be lost"),
         found[1].startswith("all read and checked since "),
     ]
     assert (True, "") == (found[2].endswith("; 1 lost"), chunks_line(VaultVerified(None, 0, None)))

@@ -21,7 +21,7 @@ def told(*gates: Gate, loss: LossFacts = LOSS, rto: Rto | None = RTO) -> list[tu
     """The lines of a long form."""
     found = promotion_json(PromotionFacts(gates, loss, rto))
     assert found is not None
-    return promotion_lines(found)
+    return promotion_lines(status_json(a_node()), found)
 
 
 def test_the_shape_that_programs_rely_on() -> None:
@@ -81,11 +81,12 @@ def test_lines_name_what_stands_in_the_way_and_what_is_lost() -> None:
         ),
         ("", "announced, and not here: a\\n (10 bytes)"),
         ("", "announced, and not here: b (2.0 KiB)"),
+        ("", "met: hold: nothing is held (asked for: none)"),
     ] == told(MET, OWED)[1:]
     assert (
         "",
         "what would be lost is not known; it would take about 400 ms, 100 ms of it the hooks, as last time",
-    ) == told(MET, loss=LossFacts())[-1]
+    ) == told(MET, loss=LossFacts())[1]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_change_has_a_size_only_where_that_is_known(loss: LossFacts, expected:
 def test_only_the_first_of_what_is_lost_are_named() -> None:
     """Of the others there is a count, and what names them."""
     loss = LossFacts(tuple((b"f%d" % number, 1024) for number in range(5)), 9, 9_216, 1.0)
-    lines = [line for _, line in told(MET, loss=loss)[2:]]
+    lines = [line for _, line in told(MET, loss=loss)[2:-1]]
     named = [f"announced, and not here: f{number} (1.0 KiB)" for number in range(3)]
     assert [*named, "and 6 more: hikae promote --dry-run names them"] == lines
 
@@ -132,5 +133,5 @@ def test_time_alone_is_no_news() -> None:
 )
 def test_what_is_not_known_of_the_time_is_said(rto: Rto | None, expected: str) -> None:
     """Programs that never ran are not counted as nothing."""
-    found = told(MET, loss=LossFacts(seconds=1.5), rto=rto)[-1][1]
+    found = told(MET, loss=LossFacts(seconds=1.5), rto=rto)[1][1]
     assert f"at most the last 1.5 s would be lost{expected}" == found
