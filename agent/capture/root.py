@@ -13,12 +13,20 @@ from agent.store.local import Local
 _KEY = "root"
 
 
-def _gone() -> Hold:
-    return Hold(ROOT_GONE, "capture is held: the root is not there", "mount or restore it; capture goes on by itself")
+def _gone(path: str, error: OSError) -> Hold:
+    if isinstance(error, FileNotFoundError):
+        sentence, remedy = f"the source {path} is not there; nothing is captured", "mount or restore it"
+    else:
+        reason = error.strerror or str(error)
+        sentence, remedy = (
+            f"the source {path} cannot be opened ({reason}); nothing is captured",
+            f"see what stands at {path}",
+        )
+    return Hold(ROOT_GONE, sentence, f"{remedy}; capture goes on by itself")
 
 
-def _replaced(dataset: str) -> Hold:
-    sentence = "capture is held: another directory or filesystem stands where the root was"
+def _replaced(dataset: str, path: str) -> Hold:
+    sentence = f"another directory or filesystem stands at {path} than was captured; nothing is captured"
     return Hold(ROOT_REPLACED, sentence, f"bring the old one back, or, if this one is right: hikae accept {dataset}")
 
 
@@ -44,15 +52,15 @@ class RootGuard:
         """The root's descriptor, or why it is not to be captured. A root seen for the first time is taken as the right one."""
         try:
             fd = open_root(self.path)
-        except OSError:
-            return _gone()
+        except OSError as error:
+            return _gone(self.path, error)
         stored = self._local.value(_KEY)
         found = root_identity(fd)
         if stored is None:
             self._local.set_value(_KEY, found.encoded(), durable=True)
         elif RootIdentity.decoded(stored) != found:
             os.close(fd)
-            return _replaced(self._dataset)
+            return _replaced(self._dataset, self.path)
         return fd
 
     def accept(self) -> bool:

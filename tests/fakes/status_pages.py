@@ -74,9 +74,6 @@ def mask_peers(shown: Json, said: Json) -> None:
             for sync in (dataset["sync"], *(peer["first_sync"] for peer in dataset["peers"])):
                 if sync is not None:
                     sync["done_entries"] = 0
-        if dataset["hold"] and dataset["applied"]:
-            # How much of what is held came with an earlier commit.
-            dataset["applied"].update(entries=300, bytes=2700)
         for peer, of_peer in zip(dataset["peers"], of_dataset["peers"], strict=True):
             for key in ("received", "applied"):
                 moment = of_peer[key]

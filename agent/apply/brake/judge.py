@@ -216,12 +216,14 @@ class Guard:
             gone = losses.deleted(base.number, target.number)
             if too_many(gone, self._limits.deleted, base.entries):
                 first = _commit(view, losses.first_deleted(base.number, target.number))
-                return mass_deletion(self._words, gone, base.entries, first or target, now)
+                one = losses.one_deleted(base.number, target.number)
+                return mass_deletion(self._words, gone, base.entries, first or target, now, one)
         if rewritten:
             other = losses.rewritten(base.number, target.number)
             if too_many(other, self._limits.rewritten, base.files):
                 first = _commit(view, losses.first_rewritten(base.number, target.number))
-                return mass_rewriting(self._words, other, base.files, first or target, now)
+                one = losses.one_rewritten(base.number, target.number)
+                return mass_rewriting(self._words, other, base.files, first or target, now, one)
         self._window.asked = window_mark(target)
         self._answer = _Answer(base.number, gone, other, self._pause(begun))
         return None

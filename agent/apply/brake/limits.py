@@ -11,7 +11,9 @@ from agent.config.values import Brake
 from agent.core.commit import Commit
 from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber
+from agent.core.problem import kept_path
 from agent.core.problem_codes import MASS_DELETION, MASS_REWRITING, SOURCE_EMPTIED
+from agent.status.text import shown
 
 #: What an operator can accept, as codes of problems.
 ACCEPTABLE = (SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING)
@@ -71,14 +73,22 @@ def judge_lineage(limits: Brake, applied: StateCounts, target: Commit, words: Lo
     return Hold(MASS_DELETION, message)
 
 
-def mass_deletion(words: LossWords, count: int, entries: int, first: Commit, now: int) -> Hold:
-    """The hold for ``count`` of ``entries`` that are gone since the commit ``first``; ``now`` UTC ns."""
-    return Hold(MASS_DELETION, f"{count:,} of {entries:,} {words.deleted} since {_clock(first.time, now)}")
+def mass_deletion(
+    words: LossWords, count: int, entries: int, first: Commit, now: int, one: bytes | None = None
+) -> Hold:
+    """The hold for ``count`` of ``entries`` that are gone since the commit ``first``; ``now`` UTC ns; ``one``: the path of one
+    of them."""
+    return Hold(MASS_DELETION, f"{count:,} of {entries:,} {words.deleted} since {_clock(first.time, now)}{_with(one)}")
 
 
-def mass_rewriting(words: LossWords, count: int, files: int, first: Commit, now: int) -> Hold:
-    """The hold for ``count`` of ``files`` that have other content since the commit ``first``; ``now`` UTC ns."""
-    return Hold(MASS_REWRITING, f"{count:,} of {files:,} {words.rewritten} since {_clock(first.time, now)}")
+def mass_rewriting(words: LossWords, count: int, files: int, first: Commit, now: int, one: bytes | None = None) -> Hold:
+    """The hold for ``count`` of ``files`` that have other content since the commit ``first``; ``now``, ``one`` as above."""
+    return Hold(MASS_REWRITING, f"{count:,} of {files:,} {words.rewritten} since {_clock(first.time, now)}{_with(one)}")
+
+
+def _with(one: bytes | None) -> str:
+    """An example, from which somebody may see whether it was meant."""
+    return f", {shown(kept_path(one))} among them" if one else ""
 
 
 def _clock(time: int, now: int) -> str:

@@ -138,7 +138,9 @@ class StandbyDevice(TakenStandby[OpenDevice]):
         """Whether we took it before; False when nothing was taken."""
         known = self._identity
         if known and known != identity:
-            reason = "another image or device stands where the standby was; nothing was written into it"
+            reason = (
+                f"another image or device stands at {self.path}, where the standby was; nothing was written into it"
+            )
             remedy = f"bring the standby back; or, to take this one: hikae resync {self._place.dataset} --standby"
             raise Held(STANDBY_REPLACED, self.path, reason, remedy)
         return bool(known)

@@ -100,7 +100,7 @@ class StandbyRoot(TakenStandby[DirectoryOutput]):
             os.mkdir(self.path, 0o700)
             return open_root(self.path)
         except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            reason = f"it cannot be created: {error.strerror}"
+            reason = f"{self.path} cannot be created: {error.strerror}"
             raise Held(STANDBY_PATH_MISSING, self.path, reason, f"create {self.path}, or correct the path") from error
 
     def _is_ours(self, root: int) -> bool:
@@ -113,7 +113,7 @@ class StandbyRoot(TakenStandby[DirectoryOutput]):
             raise Held(
                 STANDBY_REPLACED,
                 self.path,
-                "another directory stands where the standby was; nothing was written into it",
+                f"another directory stands at {self.path}, where the standby was; nothing was written into it",
                 f"mount the standby's filesystem again; or, to take this one: hikae resync {self._place.dataset} --standby",
             )
         self.found_again = self._is_marked(root)
@@ -122,7 +122,7 @@ class StandbyRoot(TakenStandby[DirectoryOutput]):
             raise Held(
                 STANDBY_NOT_EMPTY,
                 self.path,
-                "the directory is not empty; nothing in it was touched",
+                f"{self.path} is not empty; nothing in it was touched",
                 "empty it, choose another path, or write adopt = true to take over what stands in it",
             )
         return False

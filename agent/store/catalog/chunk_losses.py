@@ -79,6 +79,12 @@ class ChunkLosses:
         """The commit that gave the first of those that :meth:`rewritten` counts another row; ``NOTHING`` without any."""
         return CommitNumber(self._number(_FIRST_REWRITTEN, (base, target)))
 
+    def one_deleted(self, _base: CommitNumber, _target: CommitNumber) -> bytes | None:
+        """A chunk has no path."""
+        return None
+
+    one_rewritten = one_deleted
+
     def lost_more(self, base: CommitNumber, after: CommitNumber, target: CommitNumber) -> More:
         """By how much :meth:`deleted` and :meth:`rewritten` of ``(base, target)`` differ from those of ``(base, after)``."""
         return More(*self._ask(_MORE, (base, after, target))[0])

@@ -160,6 +160,26 @@ class Losses(Protocol):
                 first = min(first or then, then)
         return CommitNumber(first)
 
+    def one_deleted(self, base: CommitNumber, target: CommitNumber) -> bytes | None:
+        """The path of one of those that :meth:`deleted` counts, of the first that ended; None without any, or where no way leads
+        to it."""
+        ways, at = _Ways(self, base, target), (int(base), 1 << 62, b"")
+        while rows := self._all(_LOST_BY_TIME, (base, target, *at, _PAGE)):
+            at = rows[-1][:3]
+            for _, parent, name, object, _ in rows:
+                if _is_lost(ways, object, parent, name):
+                    above = self.path_of(parent, base)
+                    return None if above is None else b"/".join(part for part in (above, name) if part)
+        return None
+
+    def one_rewritten(self, base: CommitNumber, target: CommitNumber) -> bytes | None:
+        """The same of those that :meth:`rewritten` counts."""
+        ways = _Ways(self, base, target)
+        for _, old, new in self._changed(base, target):
+            if _is_rewritten(ways, old, new):
+                return self.path_of(decode_object(old).id, base)
+        return None
+
     def _changed(self, base: CommitNumber, target: CommitNumber) -> Iterator[tuple[int, bytes, bytes | None]]:
         """Objects of ``base`` that changed or ended, by when that was first: ``(until, row, row at target)``."""
         at, last = int(base), 1 << 62
@@ -273,6 +293,8 @@ class Losses(Protocol):
     def child(self, parent: ObjectId, name: bytes, at: CommitNumber | None = None) -> ObjectId | None: ...
 
     def names_of(self, id: ObjectId, at: CommitNumber | None = None) -> list[tuple[ObjectId, bytes]]: ...
+
+    def path_of(self, id: ObjectId, at: CommitNumber | None = None) -> bytes | None: ...
 
     def _all(self, sql: str, arguments: tuple[Any, ...]) -> list[Any]: ...  # Any: as in ``Reading``
 

@@ -22,6 +22,10 @@ def _held_by(pump: Pump) -> str | None:
     return hold.code if hold is not None else None
 
 
+def _messages(made: Station) -> list[str]:
+    return [problem.message for problem in made.board.listed()[0]]
+
+
 class TestRootGone:
     """The root vanishes or is replaced."""
 
@@ -34,6 +38,7 @@ class TestRootGone:
         made.pump.hint([Hint(b"a", Look.ENTRY)])
         wait_for(lambda: _held_by(made.pump) == ROOT_GONE)
         assert [("root-gone", b"")] == made.problems()
+        assert [f"the source {root} is not there; nothing is captured"] == _messages(made)
         os.rename(root.parent / "away", root)
         (root / "b").write_bytes(b"2")
         made.reconcile()
@@ -55,6 +60,9 @@ class TestRootGone:
         assert ["bring the old one back, or, if this one is right: hikae accept test"] == [
             problem.remedy for problem in made.board.listed()[0]
         ]
+        assert [
+            f"another directory or filesystem stands at {root} than was captured; nothing is captured"
+        ] == _messages(made)
         assert rows == made.outlet.rows
         made.pump.accept_root()
         made.reconcile()

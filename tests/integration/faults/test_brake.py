@@ -58,7 +58,7 @@ def test_a_deletion_that_is_spread_over_time_is_held() -> None:
         kept = both.beta.json("generations", "show", "web", "latest")
         assert ("brake", 410) == (kept["cause"], kept["entries"])
         sentence = (
-            r"380 of 410 entries deleted since [\d:]{8}; the standby stays as it stands\. "
+            r"380 of 410 entries deleted since [\d:]{8}, \S+ among them; the standby stays as it stands\. "
             rf"If it was not meant, on alpha: hikae rollback web --generation {kept['generation']} "
             r"\(before that\) If it was, on beta: hikae accept web"
         )

@@ -53,7 +53,7 @@ def test_a_replaced_root_waits_for_a_person() -> None:
         waited = both.alpha.run("reconcile", "web")
         assert (Exit.REFUSED, True, True) == (
             waited.returncode,
-            "another directory or filesystem stands where the root was" in waited.stderr,
+            f"another directory or filesystem stands at {both.source} than was captured" in waited.stderr,
             "hikae accept web" in waited.stderr,
         )
         assert Exit.REFUSED == both.beta.run("accept", "web", "--yes").returncode

@@ -45,6 +45,12 @@ def deleted(base: Tree, target: Tree) -> int:
     return sum((counterpart(base, target, parent), name) not in target.names for parent, name in gone)
 
 
+def path_in(tree: Tree, place: tuple[ObjectId, bytes]) -> bytes:
+    """Where a name stands."""
+    above = next((each for each, id in tree.names.items() if id == place[0]), None)
+    return place[1] if above is None else path_in(tree, above) + b"/" + place[1]
+
+
 def rewritten(base: Tree, target: Tree) -> int:
     """Regular files with other content, under their id or, when that is gone, at one of their paths."""
     count = 0
@@ -183,6 +189,17 @@ def first_rewritten(states: list[tuple[Commit, Tree]]) -> CommitNumber:
     return min((commit.number for commit in found), default=NOTHING)
 
 
+def examples(base: Tree, target: Tree, count: Callable[[Tree, Tree], int]) -> set[bytes | None]:
+    """The paths of all that is counted: without any of them, one less is; None where there are none."""
+    counted, found = count(base, target), set[bytes | None]()
+    for place, id in base.names.items():
+        without = base.copy()
+        del without.names[place], without.objects[id]
+        if base.objects[id].kind == stat.S_IFREG and count(without, target) < counted:
+            found.add(path_in(base, place))
+    return found or {None}
+
+
 def test_the_first_loss_is_the_one_that_is_told(tmpfs_dir: Path, rng: random.Random) -> None:
     """Not the rename, the saving over, or the change of mode before it; and nothing before the window."""
     with rig(tmpfs_dir / "rig") as it, it.catalog.reader() as reader:
@@ -199,6 +216,8 @@ def test_the_first_loss_is_the_one_that_is_told(tmpfs_dir: Path, rng: random.Ran
             between = states[0][0].number, states[-1][0].number
             assert first_deleted(states) == reader.first_deleted(*between)
             assert first_rewritten(states) == reader.first_rewritten(*between)
+            assert reader.one_deleted(*between) in examples(states[0][1], states[-1][1], deleted)
+            assert reader.one_rewritten(*between) in examples(states[0][1], states[-1][1], rewritten)
 
 
 def test_a_hold_names_the_moment_of_the_deletion(tmpfs_dir: Path) -> None:
@@ -214,6 +233,7 @@ def test_a_hold_names_the_moment_of_the_deletion(tmpfs_dir: Path) -> None:
             tree.move((parent, name + b"~"), (parent, name))
         assert judged(it, guard, past.commit(tree), applied) is None
         it.clock.advance(LIMITS.window / 2)
+        gone = {path_in(tree, place) for place in files[:100]}
         for place in files[:100]:
             tree.remove(*place)
         target = past.commit(tree)
@@ -221,7 +241,9 @@ def test_a_hold_names_the_moment_of_the_deletion(tmpfs_dir: Path) -> None:
         assert hold is not None
         moment = datetime.fromtimestamp(target.time / 1e9).astimezone()
         assert True is hold.sentence.startswith("100 of 210 entries deleted since ")
-        assert f"{moment:%H:%M:%S}" == hold.sentence[-8:]
+        assert f"{moment:%H:%M:%S}, " in hold.sentence
+        named = hold.sentence.removesuffix(" among them").rpartition(", ")[2].encode()
+        assert (True, True) == (hold.sentence.endswith(" among them"), named in gone)
 
 
 def counted(reader: CatalogReader) -> Callable[[], int]:

@@ -34,6 +34,7 @@ def test_a_directory_that_is_not_empty_is_refused_and_untouched(tmpfs_dir: Path)
         before = it.seen()
         applier = it.applier()
         assert "standby-not-empty" == _held(applier)
+        assert [f"{it.root} is not empty; nothing in it was touched"] == [one.message for one in it.board.listed()[0]]
         assert (before, ["precious"], ["standby-not-empty"]) == (it.seen(), os.listdir(it.root), it.problems())
         (it.root / "precious").unlink()
         applier.prepare()
@@ -76,6 +77,7 @@ def test_an_unmounted_or_replaced_standby_is_never_written_into(tmpfs_dir: Path)
         assert "standby-gone" == gone.value.code
         it.root.mkdir()
         assert "standby-replaced" == _held(applier)
+        assert f"another directory stands at {it.root}, where the standby was; " in it.board.listed()[0][0].message
         it.dies(applier)
         tree.file(ROOT, b"later", b"x")
         commit = it.commit(tree)

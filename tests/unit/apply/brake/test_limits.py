@@ -96,6 +96,10 @@ def test_holds_say_how_much_and_since_when() -> None:
     assert "1,204 of 1,310 entries deleted since 02:14:00" == hold.sentence
     hold = mass_rewriting(TREE, 60, 100, first, at + 86_400 * 10**9)
     assert ("mass-rewriting", "60 of 100 files rewritten since 2026-11-22 02:14:00") == (hold.code, hold.sentence)
+    hold = mass_deletion(TREE, 2, 3, first, at, b"d/a\n\xff")
+    assert r"2 of 3 entries deleted since 02:14:00, d/a\n\xff among them" == hold.sentence
+    hold = mass_rewriting(TREE, 2, 3, first, at, b"d/a")
+    assert "2 of 3 files rewritten since 02:14:00, d/a among them" == hold.sentence
     hold = mass_deletion(DEVICE, 1204, 1310, first, at + 3600 * 10**9)
     assert "1,204 of 1,310 chunks of 64 KiB became zeros since 02:14:00" == hold.sentence
     hold = mass_rewriting(DEVICE, 60, 100, first, at + 86_400 * 10**9)
