@@ -10,10 +10,11 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.output import Duration, answer_json, json_option, remark, say
-from agent.core.errors import NotFound, Unreachable
+from agent.core.errors import HikaeError, NotFound, TryAgain, Unreachable
 from agent.operations.declaration import Controls, Json
 from agent.operations.reading import EventsRequest, StatusRequest
 from agent.status.events import KEPT
+from agent.status.text import shown
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,7 +25,7 @@ _SHOWN = 100
 
 @click.command()
 @click.argument("dataset", required=False)
-@click.option("--watch", is_flag=True, help="Show it again every second until interrupted.")
+@click.option("--watch", is_flag=True, help="Show it again every second until interrupted; on a terminal in place.")
 @json_option
 @click.pass_obj
 def status(context: Context, dataset: str | None, watch: bool, as_json: bool) -> None:
@@ -117,16 +118,25 @@ def _page(value: Json, dataset: str | None, width: int) -> Text:
 
 
 def _watch(context: Context, controls: Controls, dataset: str | None) -> None:
+    """Until somebody interrupts it: an agent that does not answer, or answers otherwise than before, is told in the page's place.
+    What was typed wrongly shows at the first look."""
     from rich.live import Live
     from rich.text import Text
 
+    from agent.status.page.layout import cut_page, wrapped
+
+    seen = False
     with Live(auto_refresh=False, screen=False) as live:
         for _ in context.ticks(1.0):
+            width, height = live.console.size
             try:
-                shown_now = _page(_asked(controls, dataset), dataset, live.console.width)
-            except Unreachable as error:
-                shown_now = Text(str(error), "bold red")
-            live.update(shown_now, refresh=True)
+                page = _page(_asked(controls, dataset), dataset, width)
+                seen = True
+            except HikaeError as error:
+                if not (seen or isinstance(error, Unreachable | TryAgain)):
+                    raise
+                page = Text("\n").join(Text(line, "bold red") for line in wrapped(shown(str(error)), width, ""))
+            live.update(cut_page(page, width, height, f"hikae status{f' {dataset}' if dataset else ''}"), refresh=True)
 
 
 def _of(dataset: str | None, rows: list[Json]) -> list[Json]:

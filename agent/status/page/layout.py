@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from agent.status.text import shown
 
 #: Stands for what was left out of a name.
 CUT = "…"
@@ -43,6 +46,17 @@ def wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
         else:
             lines.append(fitting)
     return [f"{indent}{line}".rstrip() for line in lines]
+
+
+def cut_page(page: Text, width: int, height: int, command: str) -> Text:
+    """The page in at most ``height`` lines, so that a terminal can show it in place: the last says how many more there are, and
+    the ``command`` that shows them all."""
+    lines = page.split("\n")
+    if len(lines) <= height:
+        return page
+    kept = max(height - 1, 0)
+    more = shortened(f"{CUT} {len(lines) - kept:,} more lines: {shown(command)} | less", width)
+    return Text("\n").join([*lines[:kept], Text(more, "dim")])
 
 
 def _together(typed: str, room: int) -> str:

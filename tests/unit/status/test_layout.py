@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from rich.text import Text
 
-from agent.status.page.layout import wrapped
+from agent.status.page.layout import cut_page, wrapped
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,16 @@ from agent.status.page.layout import wrapped
 def test_a_command_is_not_broken_where_a_line_has_room_for_it(text: str, expected: list[str]) -> None:
     """It goes to the next line as a whole; one that no line has room for is broken at its words."""
     assert expected == wrapped(text, 28, "")
+
+
+@pytest.mark.parametrize(
+    ("height", "expected"),
+    [
+        (3, ["a", "b", "c"]),
+        (2, ["a", "… 2 more lines: hikae status | less"]),
+        (1, ["… 3 more lines: hikae status | less"]),
+    ],
+)
+def test_a_page_that_is_too_tall_is_cut_at_its_bottom(height: int, expected: list[str]) -> None:
+    """And says what shows all of it."""
+    assert expected == cut_page(Text("a\nb\nc"), 40, height, "hikae status").plain.split("\n")

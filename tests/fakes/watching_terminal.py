@@ -1,0 +1,32 @@
+"""``hikae status --watch`` of a real terminal, as a program: its agent answers, hangs, is gone, is of another release, and
+answers again; then nothing more happens until somebody interrupts it. Arguments: those behind ``status --watch``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+
+from agent.cli.context import Context
+from agent.cli.main import main
+from agent.core.errors import NotFound, TryAgain, Unreachable
+from fakes.api_fakes import FakeControls, a_dataset, a_node
+
+FAILURES = (
+    TryAgain("ask the agent", "/run/admin.sock", "it does not answer within 10 s"),
+    Unreachable("ask the agent", "/run/admin.sock", "nothing listens there"),
+    NotFound("ask the agent", "status", "it does not know that"),
+)
+CONTROLS = FakeControls(a_node(*(a_dataset(f"web{number}") for number in range(20))))
+
+
+def looks(_seconds: float) -> Iterator[None]:
+    """One with each answer, and the interruption."""
+    for failure in (None, *FAILURES, None):
+        CONTROLS.failure = failure
+        yield
+    signal.pause()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(["status", "--watch", *sys.argv[1:]], Context(connect=lambda _: CONTROLS, ticks=looks)))
