@@ -38,6 +38,7 @@ from agent.rpc.peers.peer_caller import PeerCaller
 from agent.rpc.peers.peer_door import PeerDoor
 from agent.rpc.server import SPARE_CALLS, GrpcServer
 from agent.rpc.tls import Identities, TlsFiles
+from agent.status.event import OPERATOR
 from agent.status.events import Event, EventLog
 from agent.status.facts import NodeFacts
 from agent.status.figures import stamp, stamp_ns
@@ -163,7 +164,7 @@ class Node:
 
     def reload(self) -> None:
         """Read the configuration again, as a signal asks. What is wrong with it is logged and a problem; nothing is raised."""
-        self.tell(Event("", "operator", "a signal (SIGHUP) asked to read the configuration again"))
+        self.tell(Event("", OPERATOR, "a signal (SIGHUP) asked to read the configuration again"))
         with suppress(ConfigError):
             self.reloader.reload()
 

@@ -10,11 +10,10 @@ from typing import Any
 from agent.core.errors import Exit, HikaeError
 from agent.operations.arguments import DATASET
 from agent.operations.declaration import DatasetRequest, Request, operation_of
+from agent.status.event import OPERATOR
 from agent.status.events import Event
 from agent.status.text import shown
 
-#: The code of such an event; public.
-OPERATOR = "operator"
 #: Ends of calls that did nothing.
 _REFUSED = (Exit.USAGE, Exit.REFUSED, Exit.NOT_FOUND, Exit.NOT_PERMITTED, Exit.CONFIG)
 #: Characters of one argument that are told.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The code of what somebody typed; public. It stands in the journal at any level of it.
+OPERATOR = "operator"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias
 
-from agent.status.event import Event
+from agent.status.event import OPERATOR, Event
 from agent.status.kept_events import WasTold, kept_events
 from agent.status.published import Json
 from agent.status.state import Grade, State, grade_of
@@ -25,20 +25,28 @@ NAMED_AT_ONCE = 10
 _SEVERITIES = {Grade.GOOD: "info", Grade.WATCH: "warning", Grade.BAD: "error"}
 
 
-def events_between(old: Json | None, new: Json, was_told: WasTold) -> list[Event]:
+_Key: TypeAlias = tuple[str, str]
+#: Problems that came with so many others of their code that they were only counted, each by dataset, code and path.
+Unnamed: TypeAlias = set[tuple[str, str, str]]
+
+
+def events_between(old: Json | None, new: Json, was_told: WasTold, unnamed: Unnamed | None = None) -> list[Event]:
     """What happened from one published value to the next; ``old`` is None at the start of the agent. ``was_told`` is asked where
-    the two cannot say whether something is news."""
+    the two cannot say whether something is news. ``unnamed``: those of ``old``, and of ``new`` afterwards."""
+    counted = set() if unnamed is None else unnamed
     if old is None:
         events = [Event("", "agent-started", f"hikae {new['version']} on {new['node']}")]
         old = {"problems": [], "datasets": []}
     else:
         events = []
-    events += _problem_events("", old, new)
+    events += _problem_events("", old, new, counted)
     before = {dataset["name"]: dataset for dataset in old["datasets"]}
     after = {dataset["name"]: dataset for dataset in new["datasets"]}
     for name, dataset in after.items():
-        events += _dataset_events(name, before.get(name), dataset, was_told)
-    events += [Event(name, "dataset-gone", _gone(name)) for name in before if name not in after]
+        events += _dataset_events(name, before.get(name), dataset, was_told, counted)
+    gone = [name for name in before if name not in after]
+    events += [Event(name, "dataset-gone", _gone(name)) for name in gone]
+    counted -= {one for one in counted if one[0] in gone}
     return events
 
 
@@ -46,7 +54,7 @@ def _gone(name: str) -> str:
     return f"no longer configured; what is kept of it goes with: hikae dataset remove {name}"
 
 
-def _dataset_events(name: str, old: Json | None, new: Json, was_told: WasTold) -> Iterator[Event]:
+def _dataset_events(name: str, old: Json | None, new: Json, was_told: WasTold, counted: Unnamed) -> Iterator[Event]:
     if old is None:
         yield Event(name, "dataset-present", f"{new['role']}, {new['state']}")
         old = {"problems": [], "peers": [], "role": new["role"], "state": new["state"], "epoch": new["epoch"]}
@@ -62,7 +70,7 @@ def _dataset_events(name: str, old: Json | None, new: Json, was_told: WasTold) -
     yield from _verify_events(name, old, new)
     yield from kept_events(name, old, new, was_told)
     yield from _peer_events(name, old, new)
-    yield from _problem_events(name, old, new)
+    yield from _problem_events(name, old, new, counted)
 
 
 def _verify_events(name: str, old: Json, new: Json) -> Iterator[Event]:
@@ -93,31 +101,48 @@ def _peer_events(name: str, old: Json, new: Json) -> Iterator[Event]:
                 yield Event(name, "peer-disconnected", f"{peer['name']} is not connected any more", "warning")
 
 
-_Key: TypeAlias = tuple[str, str]
-
-
-def _problem_events(name: str, old: Json, new: Json) -> Iterator[Event]:
+def _problem_events(name: str, old: Json, new: Json, counted: Unnamed) -> Iterator[Event]:
+    """What came is named, up to so many of a code at once; what went, where it was named when it came."""
     before, after = _by_key(old), _by_key(new)
-    yield from _named(name, "raised", [after[key] for key in after if key not in before])
-    yield from _named(name, "cleared", [before[key] for key in before if key not in after])
+    came = [problem for key, problem in after.items() if key not in before]
+    went = [problem for key, problem in before.items() if key not in after]
+    named, rest = _first_of_each(came)
+    yield from _told(name, "raised", named, rest)
+    were = [one for one in went if _place(name, one) not in counted]
+    named, more = _first_of_each(were)
+    yield from _told(name, "cleared", named, more + [one for one in went if _place(name, one) in counted])
+    counted -= {_place(name, one) for one in went}
+    counted |= {_place(name, one) for one in rest}
+
+
+def _place(name: str, problem: Json) -> tuple[str, str, str]:
+    return name, problem["code"], problem["path"]
 
 
 def _by_key(holder: Json) -> dict[_Key, Json]:
     return {(problem["code"], problem["path"]): problem for problem in holder["problems"]}
 
 
-def _named(name: str, what: str, problems: list[Json]) -> Iterator[Event]:
-    counts: dict[str, int] = {}
+def _first_of_each(problems: list[Json]) -> tuple[list[Json], list[Json]]:
+    """Those that are named, and the others."""
+    counts: Counter[str] = Counter()
+    named, rest = list[Json](), list[Json]()
     for problem in problems:
-        code = problem["code"]
-        counts[code] = counts.get(code, 0) + 1
-        if counts[code] <= NAMED_AT_ONCE:
-            where = f"{problem['path']}: " if problem["path"] else ""
-            severity = problem["severity"] if what == "raised" else "info"
-            yield Event(name, code, f"{what}: {where}{problem['message']}", severity)
-    for code, count in counts.items():
-        if count > NAMED_AT_ONCE:
-            yield Event(name, code, f"{what}: {count - NAMED_AT_ONCE:,} more")
+        counts[problem["code"]] += 1
+        (named if counts[problem["code"]] <= NAMED_AT_ONCE else rest).append(problem)
+    return named, rest
+
+
+def _told(name: str, what: str, named: list[Json], rest: list[Json]) -> Iterator[Event]:
+    """``rest``: only how many there are of each code."""
+    for problem in named:
+        where = f"{problem['path']}: " if problem["path"] else ""
+        severity = problem["severity"] if what == "raised" else "info"
+        yield Event(name, problem["code"], f"{what}: {where}{problem['message']}", severity)
+    codes = {problem["code"] for problem in named}
+    for code, count in Counter(problem["code"] for problem in rest).items():
+        beside = "more" if code in codes else "of those that were only counted"
+        yield Event(name, code, f"{what}: {count:,} {beside}")
 
 
 class EventLog:
@@ -195,9 +220,12 @@ def _for_us_alone(path: str, flags: int) -> int:
 def _tell_journal(rows: list[Json]) -> None:
     import structlog  # commands that read start without it
 
-    log = structlog.get_logger("events")
+    from agent.status.log import whatever_the_level
+
+    log, always = structlog.get_logger("events"), whatever_the_level("events")
     for row in rows:
-        getattr(log, row["severity"])(row["message"], code=row["code"], dataset=row["dataset"] or None)
+        to = always if row["code"] == OPERATOR else log
+        getattr(to, row["severity"])(row["message"], code=row["code"], dataset=row["dataset"] or None)
 
 
 def _read(path: Path) -> Iterator[Json]:

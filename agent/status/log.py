@@ -38,6 +38,14 @@ def configure(json: bool | None = None, level: str = "info", stream: TextIO | No
     _configure_standard(shared, finish, target, number)
 
 
+def whatever_the_level(name: str) -> Any:  # Any: as structlog has its loggers
+    """A logger whose records are written at any level that was chosen."""
+    every = structlog.make_filtering_bound_logger(logging.NOTSET)
+    return structlog.wrap_logger(
+        None, wrapper_class=every, cache_logger_on_first_use=False, logger_factory_args=(name,)
+    )
+
+
 def _shared() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,

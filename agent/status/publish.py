@@ -16,7 +16,7 @@ from functools import cache
 import structlog
 
 from agent.core.clock import Clock
-from agent.status.events import Event, EventLog, events_between
+from agent.status.events import Event, EventLog, Unnamed, events_between
 from agent.status.facts import NodeFacts
 from agent.status.figures import stamp
 from agent.status.promotion import without_ages
@@ -65,6 +65,7 @@ class Publisher:
         self._last: Json | None = None
         self._said: Json | None = None
         self._repeats = Repeats()
+        self._unnamed: Unnamed = set()
         self._trouble = ""
         self._leaving = False
         self._thread = threading.Thread(target=self._run, name="publish")
@@ -86,9 +87,9 @@ class Publisher:
         value = self.publish()
         with self._publishing:
             self._leaving = True
-            self._events.add(
-                value["clock"], [Event("", "agent-stopped", f"hikae {value['version']} on {value['node']}")]
-            )
+            roles = ", ".join(f"{one['name']} {one['role']}" for one in value["datasets"])
+            words = f"hikae {value['version']} on {value['node']}" + (f"; it was: {roles}" if roles else "")
+            self._events.add(value["clock"], [Event("", "agent-stopped", words)])
 
     def changed(self) -> None:
         """Something changed: publish soon. Any thread, cheap."""
@@ -106,7 +107,7 @@ class Publisher:
             facts = self._facts()
             value = status_json(facts)
             if not self._leaving:
-                happened = events_between(self._last, value, self._events.has)
+                happened = events_between(self._last, value, self._events.has, self._unnamed)
                 self._events.add(stamp(facts.time_ns) or "", self._repeats.told(happened, self._clock.monotonic()))
             self._last = value
             self._tell(value)

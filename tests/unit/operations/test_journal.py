@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import pytest
 
@@ -23,16 +22,7 @@ from agent.operations.role_changes.serving import FenceRequest
 from agent.operations.verifying import VerifyRequest
 from agent.status.events import Event
 from fakes.api_fakes import FakeControls
-
-
-def requests_of(operation: Operation) -> list[Request[Any]]:
-    """A call with everything as usual, one with every flag set, and one for each word that can be chosen."""
-    hints = get_type_hints(operation.request)
-    usual = {one.name: "web" for one in fields(operation.request) if one.default is MISSING}
-    flags = {name: True for name, hint in hints.items() if hint is bool}
-    assert all(hints[name] is str for name in usual), get_args(hints)
-    words = [{name: word} for name, hint in hints.items() if get_origin(hint) is Literal for word in get_args(hint)]
-    return [operation.request(**{**usual, **more}) for more in ({}, flags, *words)]
+from fakes.requests import requests_of
 
 
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS.values() if one.can_change], ids=lambda one: one.name)

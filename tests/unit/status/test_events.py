@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent.core.kept import VaultCheck, VaultFacts, VaultVerified
 from agent.core.problem_codes import PROBLEM_CODES
 from agent.core.standing import PeerStanding, Standing, Verified
-from agent.status.events import Event, EventLog
+from agent.status.events import Event, EventLog, Unnamed, events_between
 from agent.status.facts import NodeFacts
 from agent.status.published import status_json
 from agent.status.state import Role
@@ -84,6 +84,28 @@ def test_many_problems_at_once_are_summed() -> None:
     new = status_json(a_node(a_dataset(problems=many)))
     events = [event for event in happened_between(status_json(a_node(a_dataset())), new) if event.code == "unreadable"]
     assert (11, "raised: 990 more") == (len(events), events[-1].message)
+
+
+def test_what_was_not_named_when_it_came_is_not_named_when_it_goes() -> None:
+    """It is counted; what was named is named, also when it is counted that the others went with it."""
+    many = tuple(a_problem(path=b"f%02d" % number) for number in range(12))
+    values = [status_json(a_node(a_dataset(problems=some))) for some in (many[:0], many, many[:11], many[1:9], ())]
+    unnamed: Unnamed = set()
+    told = [
+        [
+            one.message.removesuffix(": unreadable message")
+            for one in events_between(*both, lambda _: False, unnamed)
+            if one.code == "unreadable"
+        ]
+        for both in pairwise(values)
+    ]
+    assert [
+        [*(f"raised: f{number:02}" for number in range(10)), "raised: 2 more"],
+        ["cleared: 1 of those that were only counted"],
+        ["cleared: f00", "cleared: f09", "cleared: 1 more"],
+        [f"cleared: f{number:02}" for number in range(1, 9)],
+    ] == told
+    assert set() == unnamed
 
 
 def test_a_log_outlives_a_restart(tmp_path: Path) -> None:

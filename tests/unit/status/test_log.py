@@ -10,6 +10,8 @@ from io import StringIO
 import pytest
 import structlog
 
+from agent.status.event import OPERATOR, Event
+from agent.status.events import EventLog
 from agent.status.log import configure
 
 
@@ -76,3 +78,18 @@ def test_foreign_libraries_come_through_once() -> None:
     logging.getLogger("watchdog").warning("queue \x1boverflow")
     record = json.loads(out.getvalue())
     assert ("queue \\x1boverflow", "warning", "watchdog") == (record["event"], record["level"], record["logger"])
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_who_typed_what_is_written_at_any_level(level: str) -> None:
+    """Another event only where its level is."""
+    out = StringIO()
+    configure(json=True, level=level, stream=out)
+    EventLog(None).add(
+        "2026-11-22T04:15:00.000000Z", [Event("web", OPERATOR, "root typed: x"), Event("web", "state", "y")]
+    )
+    records = [json.loads(line) for line in out.getvalue().splitlines()]
+    expected = [("root typed: x", "info", "operator"), ("y", "info", "state")]
+    assert expected[: 2 if level in ("debug", "info") else 1] == [
+        (one["event"], one["level"], one["code"]) for one in records
+    ]

@@ -19,6 +19,7 @@ from agent.status.events import EventLog
 from agent.status.facts import NodeFacts
 from agent.status.publish import Publisher
 from agent.status.reading import read_state
+from agent.status.state import Role
 from fakes.api_fakes import a_dataset, a_node, a_peer, a_problem
 
 
@@ -39,13 +40,13 @@ def test_changes_are_published_and_told(tmp_path: Path) -> None:
 
 def test_an_agent_that_stops_says_so_and_nothing_of_what_it_closes(tmp_path: Path) -> None:
     """The last event is that it was stopped: peers and states that go with it are no news."""
-    events, facts = EventLog(None), [a_node(a_dataset())]
+    events, facts = EventLog(None), [a_node(a_dataset(), a_dataset("mail", role=Role.STANDBY))]
     publisher = Publisher(str(tmp_path / "state.json"), lambda: facts[0], events, ManualClock(5))
     publisher.publish()
     publisher.leaving()
     facts[0] = a_node(a_dataset(epoch=0, peers=(a_peer(connected=False),)))
     publisher.publish()
-    assert ("agent-stopped", "hikae 0.1.0 on alpha") == tuple(
+    assert ("agent-stopped", "hikae 0.1.0 on alpha; it was: web primary, mail standby") == tuple(
         events.since(0, 10)[-1][key] for key in ("code", "message")
     )
 
