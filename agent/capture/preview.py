@@ -5,6 +5,7 @@ Nothing is opened but directories, and nothing is kept: the answer is as long as
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -60,5 +61,7 @@ def _judged(path: bytes, entry: os.DirEntry[bytes], rules: Rules, mounts: Collec
         return Preview(path, is_dir, True, rule)
     if entry.path in mounts and not rules.included(path):
         return Preview(path, is_dir, True, "a mount of its own")
+    if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode):
+        return Preview(path, False, True, "sockets are never replicated")
     size = entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
     return Preview(path, is_dir, False, rule, size)

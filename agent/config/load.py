@@ -196,16 +196,22 @@ def file_mistakes(settings: Settings) -> list[Mistake]:
     mistakes: list[Mistake] = []
     for key, path in (("ca", settings.tls.ca), ("cert", settings.tls.cert), ("key", settings.tls.key)):
         if reason := _unreadable(path):
-            remedy = (
-                "copy ca.crt from where the authority is, or write where it is"
-                if key == "ca"
-                else f"make it with: hikae pki issue {settings.node.name}, or write where it is"
-            )
+            remedy = f"{_makes_file(settings, key)}, or write where it is"
             mistakes.append(Mistake(main, f"tls.{key}", f"{shown_value(path)} {reason}; {remedy}"))
     if os.path.exists(settings.tls.key) and stat.S_IMODE(os.stat(settings.tls.key).st_mode) & 0o077:
         path = settings.tls.key
         mistakes.append(Mistake(main, "tls.key", f"{shown_value(path)} can be read by others; type: chmod 600 {path}"))
     return mistakes + place_mistakes(settings)
+
+
+def _makes_file(settings: Settings, key: str) -> str:
+    """What makes a file of ``[tls]`` that is not there. Of a certificate that is there the key cannot be made anew: both are."""
+    if key == "ca":
+        return "copy ca.crt from where the authority is"
+    if key == "key" and os.path.exists(settings.tls.cert):
+        renew = f"hikae pki renew {settings.node.name} --dir DIR"
+        return f"copy it from where it was made, or make both anew there: {renew}, and copy them"
+    return f"make it with: hikae pki issue {settings.node.name}"
 
 
 def _unreadable(path: str) -> str:

@@ -46,10 +46,19 @@ def node_name(value: object) -> str:
 
 def dataset_name(value: object) -> str:
     """A name that can stand in paths and on command lines."""
+    return _named(value, "a dataset", "web")
+
+
+def group_name(value: object) -> str:
+    """The same of a group."""
+    return _named(value, "a group", "shop")
+
+
+def _named(value: object, what: str, example: str) -> str:
     if not isinstance(value, str) or not _DATASET_NAME.fullmatch(value):
         raise ValueError(
-            f"{shown_value(value)} is no name for a dataset; "
-            'write up to 63 letters, digits, ".", "_" and "-", beginning with a letter or digit, like "web"'
+            f"{shown_value(value)} is no name for {what}; write up to 63 letters, digits, "
+            f'".", "_" and "-", beginning with a letter or digit, like "{example}"'
         )
     return value
 
@@ -59,11 +68,17 @@ def absolute_path(value: object) -> str:
     path = text(value, '"/srv/web"')
     if not path.startswith("/"):
         raise ValueError(
-            f"{shown_value(path)} is a relative path; write the whole path from /, like {shown_value('/srv/' + path)}"
+            f"{shown_value(path)} is a relative path; write the whole path from /, like {shown_value(_whole(path))}"
         )
     if ".." in path.split("/"):
         raise ValueError(f'{shown_value(path)} holds ".."; write where it really leads')
     return os.path.normpath("/" + path.lstrip("/"))
+
+
+def _whole(path: str) -> str:
+    """What was meant, as far as that can be guessed: the slash was forgotten, or the directory above."""
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+    return "/" + "/".join(parts if len(parts) > 1 or parts == ["srv"] else ["srv", *(parts or ["web"])])
 
 
 def socket_path(value: object) -> str:
@@ -105,8 +120,16 @@ def pattern(value: object) -> str:
             f'{shown_value(line)} is no pattern ({error}); write one as in .gitignore, like "**/*.tmp"'
         ) from None
     if not any(each.include is not None for each in found.patterns):
-        raise ValueError(f'{shown_value(line)} matches nothing (blank, or a comment); write a pattern, like "**/*.tmp"')
+        raise ValueError(
+            f'{shown_value(line)} matches nothing ({_why_nothing(line)}); write a pattern, like "**/*.tmp"'
+        )
     return line
+
+
+def _why_nothing(line: str) -> str:
+    if not line.strip() or line.startswith("#"):
+        return "blank, or a comment"
+    return "a [ that no ] closes; \\[ is the sign itself" if "[" in line else "nothing is left of it"
 
 
 def exception(value: object) -> str:

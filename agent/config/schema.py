@@ -20,6 +20,7 @@ from agent.config.values import (
     DeviceTerms,
     Flag,
     Generations,
+    GroupName,
     HealthSettings,
     Hooks,
     IncludePattern,
@@ -97,7 +98,7 @@ class DatasetEntry:
         Kind, Key('"tree"', 'what it is: a directory tree, or a block device or raw image ("device")', shared=True)
     ] = "tree"
     group: Annotated[
-        DatasetName | None,
+        GroupName | None,
         Key(
             '"shop"',
             "with which others it changes its role, and is taken at one moment, for which its trees freeze",

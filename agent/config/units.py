@@ -131,7 +131,11 @@ def format_percentage(share: float) -> str:
 def parse_size(value: object) -> int:
     """``"500GB"`` → bytes. kB, MB, GB, TB are powers of 1,000, KiB, MiB, GiB, TiB of 1,024."""
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if match is None or int(match[1]) == 0:
+    if match is not None and int(match[1]) == 0:
+        raise ValueError(
+            f'{shown_value(value)} is nothing; write a size above 0, like "500GB", or leave it out for none'
+        )
+    if match is None:
         raise ValueError(f'{shown_value(value)} is no size; write a number and a unit (MB, GB, GiB, TB), like "500GB"')
     return int(match[1]) * _SIZE_UNITS[match[2]]
 
@@ -144,9 +148,14 @@ def format_size(size: int) -> str:
 
 def parse_rate(value: object) -> int:
     """``"80MB/s"`` → bytes a second."""
-    if not isinstance(value, str) or not value.endswith("/s") or _SIZE.fullmatch(value[:-2]) is None:
+    match = _SIZE.fullmatch(value[:-2]) if isinstance(value, str) and value.endswith("/s") else None
+    if match is None:
         raise ValueError(f'{shown_value(value)} is no rate; write bytes a second, like "80MB/s"')
-    return parse_size(value[:-2])
+    if int(match[1]) == 0:
+        raise ValueError(
+            f'{shown_value(value)} lets nothing pass; write a rate above 0, like "80MB/s", or leave it out for no limit'
+        )
+    return int(match[1]) * _SIZE_UNITS[match[2]]
 
 
 def format_rate(rate: int) -> str:

@@ -29,7 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from agent.config.rules import node_name
 from agent.core.clock import SystemClock
-from agent.core.errors import NotFound, Refused, UsageError
+from agent.core.errors import ConfigError, NotFound, Refused, UsageError
 from agent.fs.durable import sync_dir, write_durably
 from agent.pki.certificate import (
     common_name,
@@ -45,6 +45,8 @@ from agent.pki.identity import NEXT_KEY
 
 CA_DAYS = 3650
 NODE_DAYS = 365
+#: Where the authority is looked for.
+DEFAULT_DIR = "/etc/hikae/pki"
 #: Certificates begin a little before they are made, for nodes whose clocks are late.
 _CLOCK_MARGIN = timedelta(hours=1)
 _SECOND = 1_000_000_000
@@ -95,8 +97,8 @@ def issue(
     _check_request(name, hosts, days)
     with _locked(directory):
         path = _path(directory, f"{name}.crt")
-        if os.path.exists(path) and not _is_revoked(directory, path):
-            remedy = f"type: hikae pki renew {name}, or revoke it first"
+        if _is_there(path) and not _is_revoked(directory, path):
+            remedy = f"type: {_typed(f'renew {name}', directory)}, or revoke it first"
             raise Refused("issue a certificate", name, f"{path} is there already", remedy)
         return _issue(name, directory, hosts, days, now_ns)
 
@@ -108,9 +110,10 @@ def renew(name: str, directory: str, days: int = NODE_DAYS, *, now_ns: int | Non
     _check_request(name, (), days)
     with _locked(directory):
         path = _path(directory, f"{name}.crt")
-        if not os.path.exists(path):
-            raise NotFound("renew the certificate", name, f"there is no {path}", f"type: hikae pki issue {name}")
-        old = parse_certificate(read_file(path, "certificate", ""), path)
+        if not _is_there(path):
+            remedy = f"type: {_typed(f'issue {name}', directory)}"
+            raise NotFound("renew the certificate", name, f"there is no {path}", remedy)
+        old = parse_certificate(_read(path, "certificate", ""), path)
         hosts = [host for host in hosts_of(old) if host != name]
         return _issue(name, directory, hosts, days, now_ns)
 
@@ -127,7 +130,7 @@ def revoke(name_or_serial: str, directory: str, *, now_ns: int | None = None) ->
             if name_or_serial.lower() in (common_name(each), serial := serial_text(each.serial_number))
         }
         if not found:
-            remedy = "see: hikae pki show"
+            remedy = f"see: {_typed('show', directory)}"
             raise NotFound("revoke", name_or_serial, "no certificate of that name or serial was issued here", remedy)
         entries = list(_revoked_entries(directory))
         known = {entry.serial_number for entry in entries}
@@ -143,7 +146,8 @@ def show(directory: str, *, now_ns: int | None = None) -> list[CertificateInfo]:
     accepted."""
     now_ns = SystemClock().now_ns() if now_ns is None else now_ns
     ca_path = _path(directory, "ca.crt")
-    ca = parse_certificate(read_file(ca_path, "certificate of the authority", "make one with: hikae pki init"), ca_path)
+    remedy = f"make one with: {_typed('init', directory)}"
+    ca = parse_certificate(_read(ca_path, "certificate of the authority", remedy), ca_path)
     revoked = frozenset(entry.serial_number for entry in _revoked_entries(directory))
     names = sorted(name for name in os.listdir(directory) if name.endswith(".crt") and name != "ca.crt")
     current = [_info(_path(directory, name), [ca], revoked, now_ns) for name in names]
@@ -157,6 +161,31 @@ def show(directory: str, *, now_ns: int | None = None) -> list[CertificateInfo]:
     ]
 
 
+def _typed(command: str, directory: str) -> str:
+    """A command for this very directory."""
+    at = "" if os.path.normpath(directory) == DEFAULT_DIR else f" --dir {directory}"
+    return f"hikae pki {command}{at}"
+
+
+def _is_there(path: str) -> bool:
+    """Raises ``PermissionError`` where that may not be known."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _read(path: str, what: str, remedy: str) -> bytes:
+    """As ``read_file``; what may not be read is no reason to make another: ``PermissionError``."""
+    try:
+        return read_file(path, what, remedy)
+    except ConfigError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise error.__cause__ from None
+        raise
+
+
 def _path(directory: str, name: str) -> str:
     return os.path.join(directory, name)
 
@@ -166,8 +195,10 @@ def _locked(directory: str) -> Iterator[None]:
     """One command at a time in a directory."""
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        raise
     except OSError as error:
-        remedy = "make an authority with: hikae pki init"
+        remedy = f"make an authority with: {_typed('init', directory)}"
         raise NotFound("use the authority", directory, error.strerror or "no such directory", remedy) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -193,11 +224,11 @@ def _authority(directory: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivat
     """The authority's certificate and key."""
     path, key_path = _path(directory, "ca.crt"), _path(directory, "ca.key")
     for each in (path, key_path):
-        if not os.path.exists(each):
-            remedy = "go to the machine that holds the CA key, or make an authority with: hikae pki init"
+        if not _is_there(each):
+            remedy = f"go to the machine that holds the CA key, or make an authority with: {_typed('init', directory)}"
             raise NotFound("use the authority", directory, f"there is no {each}", remedy)
-    certificate = parse_certificate(read_file(path, "certificate of the authority", ""), path)
-    key = serialization.load_pem_private_key(read_file(key_path, "key of the authority", ""), None)
+    certificate = parse_certificate(_read(path, "certificate of the authority", ""), path)
+    key = serialization.load_pem_private_key(_read(key_path, "key of the authority", ""), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise Refused(
             "use the authority", directory, "ca.key does not belong to ca.crt", "bring both back from a backup"
@@ -226,7 +257,7 @@ def _finish_renewal(path: str, key_path: str) -> None:
     if not (os.path.exists(path) and os.path.exists(key_path + NEXT_KEY)):
         return
     certificate = parse_certificate(read_file(path, "certificate", ""), path)
-    key = serialization.load_pem_private_key(read_file(key_path + NEXT_KEY, "private key", ""), None)
+    key = serialization.load_pem_private_key(_read(key_path + NEXT_KEY, "private key", ""), None)
     if key.public_key() == certificate.public_key():
         os.rename(key_path + NEXT_KEY, key_path)
         sync_dir(os.path.dirname(path))

@@ -13,10 +13,10 @@ import click
 from agent.cli.context import Context
 from agent.cli.groups import Group
 from agent.cli.output import answer_json, json_option, remark, say
-from agent.config import load, show
+from agent.config import ConfigMistakes, load, show
 from agent.config.values import Settings
 from agent.core.clock import SystemClock
-from agent.core.errors import NotFound
+from agent.core.errors import ConfigError, NotFound
 from agent.status.figures import size_text
 from agent.status.text import shown
 
@@ -44,8 +44,13 @@ def check(context: Context, dataset: str | None, as_json: bool) -> None:
     from agent.pki import startable
     from agent.roles.assignment import ignored_primaries
 
-    settings = load(context.config_path)
-    startability = startable.check_startable(settings, SystemClock().now_ns())
+    try:
+        settings = load(context.config_path)
+        startability = startable.check_startable(settings, SystemClock().now_ns())
+    except ConfigError as error:
+        if as_json:
+            answer_json(_not_good(context.config_path, error))
+        raise
     if dataset is not None:
         _list_files(settings, dataset, as_json)
         return
@@ -54,6 +59,7 @@ def check(context: Context, dataset: str | None, as_json: bool) -> None:
         startability,
         ignored_primaries(settings),
         _starting_at_boot(settings),
+        _no_source(settings),
         *disks,
         _without_snapshots(settings),
     )
@@ -64,6 +70,19 @@ def check(context: Context, dataset: str | None, as_json: bool) -> None:
     _warn(warnings)
     count = len(settings.datasets)
     say(f"{', '.join(settings.source_files)}: good, {count} dataset{'' if count == 1 else 's'} on {settings.node.name}")
+
+
+def _not_good(path: str, error: ConfigError) -> dict[str, object]:
+    """As what is good, with each mistake."""
+    mistakes = [str(one) for one in error.mistakes] if isinstance(error, ConfigMistakes) else [str(error)]
+    return {"ok": False, "files": [path], "warnings": [], "mistakes": mistakes}
+
+
+def _no_source(settings: Settings) -> Iterator[str]:
+    """A sentence for each tree that this node is to begin with as the primary, and that is not there."""
+    for dataset in settings.datasets:
+        if dataset.primary == settings.node.name and not dataset.is_device and not os.path.isdir(dataset.path):
+            yield f"dataset[{dataset.name}].path: there is no {dataset.path}; nothing is captured until it is there"
 
 
 def _not_followed(settings: Settings) -> Iterator[str]:

@@ -16,10 +16,9 @@ from agent.cli.output import answer_json, json_option, remark, say
 from agent.core.clock import SystemClock
 from agent.core.errors import ConfigError, NotPermitted
 from agent.pki import CertificateInfo
-from agent.pki.authority import NODE_DAYS
+from agent.pki.authority import DEFAULT_DIR, NODE_DAYS
 from agent.status.figures import stamp
 
-DEFAULT_DIR = "/etc/hikae/pki"
 _SOON_DAYS = 30
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])  # Any: click calls commands with what their options say

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,7 +46,11 @@ def test_a_good_configuration(tmp_path: Path, keys: Path, capfd: Captured) -> No
     """``check`` says so; ``show`` gives TOML, or JSON."""
     file = a_config(tmp_path, keys)
     assert 0 == main(["--config", file, "config", "check"])
-    assert f"{file}: good, 1 dataset on alpha\n" == capfd.readouterr().out
+    missing = f"warning: dataset[web].path: there is no {tmp_path}/web; nothing is captured until it is there\n"
+    assert (f"{file}: good, 1 dataset on alpha\n", missing) == capfd.readouterr()
+    (tmp_path / "web").mkdir()
+    assert 0 == main(["--config", file, "config", "check"])
+    assert (f"{file}: good, 1 dataset on alpha\n", "") == capfd.readouterr()
     assert 0 == main(["--config", file, "config", "check", "--json"])
     assert json.loads(capfd.readouterr().out)["ok"] is True
     assert 0 == main(["--config", file, "config", "show"])
@@ -55,7 +63,7 @@ def test_a_snapshot_that_cannot_be_made(tmp_path: Path, keys: Path, capfd: Captu
     """Where the tree's filesystem makes none it is warned of, with what a generation is then; not while nothing stands there."""
     file = a_config(tmp_path, keys, 'quiesce = "btrfs"\n')
     assert 0 == main(["--config", file, "config", "check"])
-    assert "warning" not in capfd.readouterr().err
+    assert "quiesce" not in capfd.readouterr().err
     (tmp_path / "web").mkdir()
     assert 0 == main(["--config", file, "config", "check"])
     said = f"warning: dataset[web].quiesce: no snapshot can be made of {tmp_path}/web: it does not stand on btrfs; each file"
@@ -82,6 +90,11 @@ def test_mistakes_are_78_one_a_line(tmp_path: Path, keys: Path, capfd: Captured)
     out, err = capfd.readouterr()
     assert ("", 3) == (out, err.count("\n"))
     assert err.startswith(f"hikae: cannot use the configuration ({file}): 2 mistakes\n")
+    assert 78 == main(["--config", file, "config", "check", "--json"])
+    out, told = capfd.readouterr()
+    answer = json.loads(out)
+    assert (err, False, 2) == (told, answer["ok"], len(answer["mistakes"]))
+    assert 'dataset[web].quiesce: "often" is not one of' in answer["mistakes"][0]
 
 
 def test_the_life_of_a_certificate(keys: Path, capfd: Captured) -> None:
@@ -117,16 +130,57 @@ def test_what_the_rules_take_and_leave(tmp_path: Path, keys: Path, capfd: Captur
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "a").write_text("123")
     (tmp_path / "web" / "b.tmp").write_text("1")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(tmp_path / "web" / "sock"))
     capfd.readouterr()
     assert 0 == main(["--config", file, "config", "check", "--files", "web"])
     assert capfd.readouterr() == (
-        'take   a\nleave  b.tmp    (exclude = "*.tmp")\n',
-        "1 are taken, 3 bytes; 1 are left, with all below them\n",
+        'take   a\nleave  b.tmp    (exclude = "*.tmp")\nleave  sock    (sockets are never replicated)\n',
+        "1 are taken, 3 bytes; 2 are left, with all below them\n",
     )
     assert 0 == main(["--config", file, "config", "check", "--files", "web", "--json"])
-    assert [json.loads(line)["taken"] for line in capfd.readouterr().out.splitlines()] == [True, False]
+    assert [json.loads(line)["taken"] for line in capfd.readouterr().out.splitlines()] == [True, False, False]
     assert 4 == main(["--config", file, "config", "check", "--files", "wbe"])
     assert "the configuration has: web" in capfd.readouterr().err
+
+
+def test_what_to_type_names_the_directory(keys: Path, tmp_path: Path, capfd: Captured) -> None:
+    """What is typed without it would look elsewhere."""
+    main(["pki", "revoke", "gamma", "--dir", str(keys)])
+    main(["pki", "issue", "alpha", "--dir", str(keys)])
+    main(["pki", "renew", "gamma", "--dir", str(keys)])
+    main(["pki", "show", "--dir", str(tmp_path)])
+    main(["pki", "renew", "alpha", "--dir", str(tmp_path / "none")])
+    found = [line.rpartition("hikae pki ")[2] for line in capfd.readouterr().err.splitlines()]
+    at = f"--dir {keys}"
+    assert [
+        f"show {at}",
+        f"renew alpha {at}, or revoke it first",
+        f"issue gamma {at}",
+        f"init --dir {tmp_path}",
+        f"init --dir {tmp_path}/none",
+    ] == found
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """To the filesystem this thread is somebody without privileges."""
+    libc = ctypes.CDLL(None)
+    libc.setfsuid(65534)
+    try:
+        yield
+    finally:
+        libc.setfsuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_what_may_not_be_read_is_no_reason_to_make_another(keys: Path, capfd: Captured) -> None:
+    """The directory, or what is in it, of another user: permission, and no authority to make."""
+    for command in (("show",), ("issue", "beta"), ("renew", "alpha"), ("revoke", "alpha")):
+        with another_user():
+            code = main(["pki", *command, "--dir", str(keys)])
+        err = capfd.readouterr().err
+        assert (77, False, True) == (code, "hikae pki" in err, "use sudo" in err)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="/proc refuses everybody, and root most clearly")

@@ -90,6 +90,29 @@ WRONG = [
         'agent.toml: dataset[web].exclude[2]: "# b" matches nothing (blank, or a comment); write a pattern, like "**/*.tmp"',
     ),
     (
+        BASE + WEB + 'exclude = ["[a"]\n',
+        'agent.toml: dataset[web].exclude[1]: "[a" matches nothing (a [ that no ] closes; \\[ is the sign itself); '
+        'write a pattern, like "**/*.tmp"',
+    ),
+    (
+        BASE + WEB + "group = 5\n",
+        'agent.toml: dataset[web].group: 5 is no name for a group; write up to 63 letters, digits, ".", "_" and "-", '
+        'beginning with a letter or digit, like "shop"',
+    ),
+    (
+        BASE + WEB + '[dataset.limits]\nsteady = [{ rate = "0MB/s" }]\n',
+        'agent.toml: dataset[web].limits.steady[1].rate: "0MB/s" lets nothing pass; write a rate above 0, like "80MB/s", '
+        "or leave it out for no limit",
+    ),
+    (
+        BASE + WEB + 'vault_limit = "0GB"\n',
+        'agent.toml: dataset[web].vault_limit: "0GB" is nothing; write a size above 0, like "500GB", or leave it out for none',
+    ),
+    (
+        BASE + WEB.replace('"/srv/web"', '"web"'),
+        'agent.toml: dataset[web].path: "web" is a relative path; write the whole path from /, like "/srv/web"',
+    ),
+    (
         BASE + WEB + 'exclude = ["/log[9-0]"]\n',
         'agent.toml: dataset[web].exclude[1]: "/log[9-0]" is no pattern (bad character range 9-0); '
         'write one as in .gitignore, like "**/*.tmp"',
@@ -171,7 +194,7 @@ WRONG = [
     ),
     (
         BASE + WEB.replace('"/srv/web"', '"srv/web"'),
-        'agent.toml: dataset[web].path: "srv/web" is a relative path; write the whole path from /, like "/srv/srv/web"',
+        'agent.toml: dataset[web].path: "srv/web" is a relative path; write the whole path from /, like "/srv/web"',
     ),
     (
         BASE + WEB.replace('"/srv/web"', '"/srv/../etc"'),
@@ -310,6 +333,23 @@ def test_files_that_are_not_as_they_should_be(tmp_path: Path) -> None:
         'agent.toml: tls.key: "pki/alpha.key" can be read by others; type: chmod 600 pki/alpha.key',
         'agent.toml: dataset[www].path: "link" leads to the path of dataset "web"; write another place',
     ] == [str(mistake).replace(f"{tmp_path}/", "") for mistake in file_mistakes(settings)]
+
+
+def test_a_key_that_is_gone_is_renewed_with_its_certificate(tmp_path: Path) -> None:
+    """To issue another would be refused beside the certificate that there is; without one, both are made."""
+    settings = load(write(tmp_path, BASE))
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki" / "ca.crt").touch()
+    found = []
+    for _ in range(2):
+        found.append([str(mistake).partition("; ")[2] for mistake in file_mistakes(settings)])
+        (tmp_path / "pki" / "alpha.crt").touch()
+    issue = "make it with: hikae pki issue alpha, or write where it is"
+    renew = (
+        "copy it from where it was made, or make both anew there: hikae pki renew alpha --dir DIR, and copy them, "
+        "or write where it is"
+    )
+    assert [[issue, issue], [renew]] == found
 
 
 NEVER = [

@@ -113,7 +113,9 @@ def test_nothing_is_overwritten(authority: str) -> None:
     before = {path: path.read_bytes() for path in Path(authority).iterdir() if path.is_file()}
     with pytest.raises(Refused, match=r"ca\.key is there already"):
         pki.init(authority, NOW)
-    with pytest.raises(Refused, match=r"alpha\.crt is there already; type: hikae pki renew alpha, or revoke it first"):
+    with pytest.raises(
+        Refused, match=r"alpha\.crt is there already; type: hikae pki renew alpha --dir \S+, or revoke it first"
+    ):
         pki.issue("alpha", authority, now_ns=NOW)
     assert before == {path: path.read_bytes() for path in Path(authority).iterdir() if path.is_file()}
 
