@@ -54,9 +54,14 @@ def refusal_lines(error: HikaeError) -> Iterator[str]:
 
 
 class Duration(click.ParamType[float]):
-    """``2h``, ``90s``, ``1h30m``, or plain seconds."""
+    """``2h``, ``90s``, ``1h30m``, or plain seconds. ``some``: nothing at all is refused; ``asks_unit``: a bare number may be
+    meant otherwise, so it is said what it was taken for."""
 
     name = "duration"
+
+    def __init__(self, *, some: bool = False, asks_unit: bool = False) -> None:
+        self._some = some
+        self._asks_unit = asks_unit
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         text = str(value).replace(" ", "")
@@ -65,6 +70,10 @@ class Duration(click.ParamType[float]):
             self.fail(f"{shown(text)!r} is no duration; write it like 2h, 30m or 1h30m", param, ctx)
         if seconds > LONGEST_DURATION:
             self.fail(f"{shown(text)!r} is too long; the longest is {LONGEST_DURATION // 86_400}d", param, ctx)
+        if self._some and not seconds:
+            self.fail(f"{shown(text)!r} is no time at all; write it like 2h, 30m or 1h30m", param, ctx)
+        if self._asks_unit and not _PART.search(text):
+            remark(f"{shown(text)} is taken as {seconds:g} s; a unit says otherwise: {shown(text)}m, {shown(text)}h")
         return seconds
 
 

@@ -16,7 +16,9 @@ from agent.status.text import shown
 @click.argument("dataset")
 @click.option("--send", is_flag=True, help="Stop sending from here.")
 @click.option("--apply", "apply_", is_flag=True, help="Stop changing the standby here; receiving goes on.")
-@click.option("--for", "seconds", type=Duration(), metavar="2h", help="Resume by itself after so long.")
+@click.option(
+    "--for", "seconds", type=Duration(some=True, asks_unit=True), metavar="2h", help="Resume by itself after so long."
+)
 @json_option
 @click.pass_obj
 def pause(context: Context, dataset: str, send: bool, apply_: bool, seconds: float | None, as_json: bool) -> None:
@@ -45,6 +47,12 @@ def resume(context: Context, dataset: str, send: bool, apply_: bool, as_json: bo
         for pause in result["ended"]:
             say(f"{dataset}: {_over(pause)}")
         say(f"  {_waited(dataset, result)}")
+    for pause in result.get("elsewhere") or ():
+        if not as_json:
+            what = _ACTIVITIES.get(pause["what"], pause["what"])
+            say(
+                f"  {shown(what)} is paused on {pause['node']}, which ends there: on {pause['node']}: hikae resume {dataset}"
+            )
     if result.get("held") and not as_json:
         say(f"  it is held, which resume does not end: {shown(result['held'])}")
 

@@ -45,7 +45,7 @@ def status(context: Context, dataset: str | None, watch: bool, as_json: bool) ->
 
 @click.command()
 @click.argument("dataset", required=False)
-@click.option("--since", type=Duration(), metavar="DURATION", help="Only of the last 2h, 30m, …")
+@click.option("--since", type=Duration(asks_unit=True), metavar="DURATION", help="Only of the last 2h, 30m, …")
 @click.option("--limit", type=click.IntRange(1, KEPT), help="At most so many; 100, or with --since all of that time.")
 @click.option("--follow", is_flag=True, help="Go on with what happens next, until interrupted.")
 @json_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.core.errors import Refused
+from agent.core.errors import Refused, UsageError
 from agent.core.ids import epoch_of, seq_of
 from agent.node.pauses import APPLY, SEND, BegunPause
 from agent.operations.declaration import Activity, DatasetRequest, Json, dataset_operation, each_call
@@ -31,8 +31,9 @@ class PauseRequest(DatasetRequest[Json]):
 @dataclass(frozen=True, slots=True)
 class ResumeRequest(DatasetRequest[Json]):
     """Undo a pause: ``{"dataset", "paused", "ended": [{"node", "what", "since", "until", "by"}], "behind_bytes",
-    "behind_commits", "held"}``; ``ended``: what stood still until now; ``behind_bytes``: what waits for the peer that lacks most,
-    ``behind_commits``: what is received here and not applied, null where that is not a matter of counting; ``held``:
+    "behind_commits", "held", "elsewhere": [{"node", "what", "until", "by"}]}``; ``ended``: what stood still until now;
+    ``elsewhere``: what stands still on other nodes, and is resumed there; ``behind_bytes``: what waits for the peer that
+    lacks most, ``behind_commits``: what is received here and not applied, null where that is not a matter of counting; ``held``:
     what keeps it from going on all the same and what leads on, null for nothing."""
 
     what: Activity = "both"
@@ -40,6 +41,10 @@ class ResumeRequest(DatasetRequest[Json]):
 
 @dataset_operation("pause", PauseRequest, role=None, long=False, changes=each_call)
 def _pause(call: DatasetCall, request: PauseRequest) -> Json:
+    if request.seconds is not None and request.seconds <= 0:
+        raise UsageError(
+            "pause", call.dataset, f"{request.seconds:g} s are no time", "write it like 2h, or leave it out"
+        )
     for one in _activities("pause", call.member, request.what):
         call.member.pauses.pause(one, request.seconds, call.typist)
     call.member.steer()
@@ -51,12 +56,20 @@ def _resume(call: DatasetCall, request: ResumeRequest) -> Json:
     over = [call.member.pauses.resume(one) for one in _activities("resume", call.member, request.what)]
     behind = _behind(call.member.facts())
     call.member.steer()
+    status = call.agent.publish()
     return {
         **_paused(call),
         "ended": [_ended(call.member.node, one) for one in over if one is not None],
         **behind,
-        "held": held_text(call.agent.publish(), call.dataset),
+        "held": held_text(status, call.dataset),
+        "elsewhere": paused_elsewhere(status, call.dataset),
     }
+
+
+def paused_elsewhere(status: Json, dataset: str) -> list[Json]:
+    """The pauses of a dataset that other nodes have, by what is published."""
+    found = [one["pauses"] for one in status["datasets"] if one["name"] == dataset]
+    return [pause for pauses in found for pause in pauses if pause["node"] != status["node"]]
 
 
 def held_text(status: Json, dataset: str) -> str | None:

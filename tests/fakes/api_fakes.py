@@ -107,6 +107,8 @@ class FakeControls(GenerationAnswers):
         self.promised: list[Json] = []
         #: Pauses that a resume ends.
         self.ended: list[Json] = []
+        #: Pauses that it does not end, as another node has them.
+        self.elsewhere: list[Json] = []
         #: What a resume does not end.
         self.held: str | None = None
 
@@ -161,7 +163,8 @@ class FakeControls(GenerationAnswers):
 
     def _resume(self, request: ResumeRequest) -> Json:
         waited = {"behind_bytes": 0, "behind_commits": 1200 if self.ended else 0}
-        return {"dataset": request.dataset, "paused": None, "ended": list(self.ended), **waited, "held": self.held}
+        told = {"held": self.held, "elsewhere": list(self.elsewhere)}
+        return {"dataset": request.dataset, "paused": None, "ended": list(self.ended), **waited, **told}
 
     def _dataset_remove(self, request: RemoveRequest) -> Json:
         parts = [{"what": "vault", "paths": ["/var/lib/hikae/datasets/old/vault"], "bytes": 3 << 30}]

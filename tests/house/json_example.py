@@ -75,7 +75,8 @@ have written although it was forced.
 `hikae resync --vault --json`: `lacking`: chunks, counted with each version of a file that needs them; `obtainable`: those that
 the newest state names too; `left`: those that could not be had yet; `incomplete`: generations that are not whole.
 
-`hikae config check --json`: `{"ok", "files", "warnings"}`; where `ok` is false there is `mistakes`, a text each, and the exit code is 78.
+`hikae config check --json`: `{"ok", "files", "warnings"}`; where `ok` is false there is `mistakes`, a text each, and the exit
+code is 78.
 
 `hikae generations diff --json`: `{"from", "to", "added", "changed", "moved", "deleted", "entries", "more"}`.
 

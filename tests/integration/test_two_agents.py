@@ -211,7 +211,7 @@ def test_the_answers_of_commands_have_every_field(two: Two) -> None:
         [(one["node"], one["what"]) for one in standing["pauses"]],
     )
     resumed = two.beta.json("resume", "web", "--apply")
-    assert {"dataset", "paused", "ended", "behind_bytes", "behind_commits", "held"} == keys(resumed)
+    assert {"dataset", "paused", "ended", "behind_bytes", "behind_commits", "held", "elsewhere"} == keys(resumed)
     assert ("web", None, ["apply"]) == (
         resumed["dataset"],
         resumed["paused"],

@@ -371,6 +371,20 @@ def test_events_of_a_dataset_that_nobody_heard_of(hikae: Hikae, controls: FakeCo
         assert [0, 0] == [hikae("events", name, *more)[0] for name in ("web", "removed")]
 
 
+def test_resume_says_what_another_node_has_paused(hikae: Hikae, controls: FakeControls) -> None:
+    """With the node to type it on."""
+    controls.elsewhere = [{"node": "alpha", "what": "send", "until": None, "by": None}]
+    there = "  sending is paused on alpha, which ends there: on alpha: hikae resume web\n"
+    assert (0, f"web: nothing is paused\n{there}", "") == hikae("resume", "web")
+    assert controls.elsewhere == json.loads(hikae("resume", "web", "--json")[1])["elsewhere"]
+
+
+def test_a_pause_of_no_time_is_refused(hikae: Hikae, controls: FakeControls) -> None:
+    """It is a usage error, and nothing is asked of the agent."""
+    code, _, err = hikae("pause", "web", "--for", "0")
+    assert (2, True, []) == (code, "is no time at all" in err, controls.calls)
+
+
 def test_resume_says_what_is_held_all_the_same(hikae: Hikae, controls: FakeControls) -> None:
     """With what leads on, whether or not a pause ended."""
     controls.held = "9 of 10 entries deleted: hikae accept web if it is meant"

@@ -31,6 +31,21 @@ def test_durations(text: str, seconds: float) -> None:
     assert seconds == Duration().convert(text, None, None)
 
 
+@pytest.mark.parametrize("text", ["0", "0s", "0h0m"])
+def test_no_time_at_all(text: str) -> None:
+    """Refused where nothing would come of it."""
+    assert 0 == Duration().convert(text, None, None)
+    with pytest.raises(click.BadParameter, match="is no time at all; write it like 2h"):
+        Duration(some=True).convert(text, None, None)
+
+
+def test_a_bare_number_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    """Hours may have been meant; where seconds are the rule nothing is said."""
+    typed = ((True, "2"), (True, "2m"), (False, "2"))
+    assert [2, 120, 2] == [Duration(asks_unit=asks).convert(text, None, None) for asks, text in typed]
+    assert ("", "2 is taken as 2 s; a unit says otherwise: 2m, 2h\n") == capfd.readouterr()
+
+
 @pytest.mark.parametrize("text", ["", "h", "-1", "2x", "1h-2m", "inf", "nan", "1h!"])
 def test_what_is_no_duration(text: str) -> None:
     """Refused with an example."""

@@ -8,9 +8,9 @@ from agent.core.clock import ManualClock
 from agent.core.hold import Hold
 from agent.core.ids import CommitNumber, commit_number
 from agent.core.problem_codes import MASS_DELETION
-from agent.core.standing import PeerStanding, Standing
+from agent.core.standing import Pause, PeerStanding, Standing
 from agent.node.pauses import APPLY, SEND, Pauses
-from agent.operations.pausing import _behind, held_text
+from agent.operations.pausing import _behind, held_text, paused_elsewhere
 from agent.status.published import status_json
 from agent.status.state import Role
 from fakes.api_fakes import a_dataset, a_node, a_peer
@@ -68,3 +68,13 @@ def test_what_is_held_is_told_with_what_leads_on() -> None:
         f"beta is held: 9 of 10 entries deleted; if it was not meant: {back}; if it was: on beta: hikae accept web",
         None,
     ] == [held_text(status_json(a_node(a_dataset("db"), one)), "web") for one in (here, there, a_dataset())]
+
+
+def test_what_another_node_has_paused_is_told() -> None:
+    """Not this node's own, and not another dataset's."""
+    told = PeerStanding(Standing("paused", pauses=(Pause("apply", None),)), NOW)
+    facts = a_dataset(peers=(a_peer(told=told),), pauses=(Pause("send", None),), time_ns=NOW)
+    status = status_json(a_node(facts, a_dataset("mail")))
+    assert [[("beta", "apply")], []] == [
+        [(one["node"], one["what"]) for one in paused_elsewhere(status, name)] for name in ("web", "mail")
+    ]
