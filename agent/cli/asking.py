@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.cli.context import Context
 from agent.cli.output import answer_json, remark, say
 from agent.core.errors import NotFound, Refused
-from agent.core.hold import TAKEN_ANEW, Hold, unaccepted
+from agent.core.hold import OF_SOURCE, TAKEN_ANEW, Hold, unaccepted
 from agent.operations.declaration import Json
 from agent.operations.reading import StatusRequest
 from agent.status.state import Role
@@ -17,14 +17,19 @@ from agent.status.text import shown
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Of one command. ``danger``: what it does, where nobody can be asked ("it changes …"); ``text``: what is asked; ``refusal``:
-    why the agent would refuse it and what leads on, of a dataset in the published value and this node's name; None where it would
-    not."""
+    """Of one command. ``danger``: what it does, where nobody can be asked ("it changes …"); ``text``: what is asked;
+    ``refusal``: why the agent would refuse it and what leads on, of a dataset in the published value and this node's name; None
+    where it would not; ``of_source``: danger and text where another source stands in place of the one that was captured."""
 
     operation: str
     danger: str
     text: str
     refusal: Callable[[Json, str], tuple[str, str] | None]
+    of_source: tuple[str, str] | None = None
+
+    def of(self, hold: Json) -> tuple[str, str]:
+        """What it does, and what is asked, for this hold."""
+        return self.of_source if self.of_source and hold["code"] in OF_SOURCE else (self.danger, self.text)
 
 
 def why_not_accept(dataset: Json, here: str) -> tuple[str, str] | None:
@@ -80,10 +85,10 @@ def _answer(dataset: str, hold: Json, as_json: bool) -> None:
 
 
 def _confirm(context: Context, dataset: str, hold: Json, question: Question) -> None:
+    danger, text = question.of(hold)
     if not context.person.can_be_asked():
-        reason = f"{question.danger} and nobody can be asked here"
+        reason = f"{danger} and nobody can be asked here"
         raise Refused(question.operation, dataset, reason, "add --yes if it is meant")
-    text = question.text
     remark(f"{dataset} is held: {hold['sentence']}")
     if hold.get("gives_up"):
         remark(f"It gives up {hold['gives_up']}.")

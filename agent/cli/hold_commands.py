@@ -25,7 +25,9 @@ def accept(context: Context, dataset: str, yes: bool, dry_run: bool, as_json: bo
     What the hold kept from the standby is then done to it, deletions included. On a primary that is rewound or fenced a higher
     epoch begins from what stands here; what that gives up is said first."""
     text = f"Go on and apply this to the standby of {dataset}?"
-    question = Question("accept", "it changes the standby", text, why_not_accept)
+    source = f"Capture what stands there now as the source of {dataset}? The standby then becomes like it."
+    of_source = "it takes another source, and the standby becomes like it,", source
+    question = Question("accept", "it changes the standby", text, why_not_accept, of_source)
     if not is_meant(context, dataset, question, yes, dry_run, as_json):
         return
     result = context.controls().ask(AcceptRequest(dataset))

@@ -21,6 +21,8 @@ from agent.core.problem_codes import (
 
 #: What `hikae accept` ends; any other hold ends with its cause.
 ACCEPTED = frozenset({SOURCE_EMPTIED, MASS_DELETION, MASS_REWRITING, ROOT_REPLACED, DEVICE_SHRUNK, REWOUND, FENCED})
+#: Another source stands where the one that was captured stood, or less of it; on the primary.
+OF_SOURCE = frozenset({ROOT_REPLACED, DEVICE_SHRUNK})
 #: Holds of the newest commit alone. Any other is of the place where the standby stands: no other commit can stand there either.
 OF_COMMIT = ACCEPTED | {LINEAGE_WAITS}
 #: What somebody did to the tree on its primary, by mistake or not.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import structlog
 
 from agent.config.values import Dataset
@@ -19,9 +17,8 @@ class IgnoredPrimary:
     """The problem of one dataset. ``read``: the dataset as the files said it when they were last read, in which ``primary`` may
     be one that is none. The log has each sentence once, until :meth:`forget`."""
 
-    def __init__(self, read: Dataset, home: Path, board: ProblemBoard, clock: Clock) -> None:
+    def __init__(self, read: Dataset, board: ProblemBoard, clock: Clock) -> None:
         self.read = read
-        self._home = home
         self._board = board
         self._clock = clock
         self._logged = ""
@@ -36,7 +33,7 @@ class IgnoredPrimary:
             self._logged = ""
             self._board.clear(PRIMARY_IGNORED)
             return
-        problem = told_ignored(assigned, self.read, self._home, self._clock.now_ns())
+        problem = told_ignored(assigned, self.read, self._clock.now_ns())
         if problem.message != self._logged:
             self._logged = problem.message
             what = "the primary in the configuration is ignored"

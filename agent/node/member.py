@@ -104,7 +104,7 @@ class Member:
         self._boot = BootLook(self.board, around.clock)
         self._reconciling = ScheduledReconcile(dataset.reconcile, around.clock)
         self._was_sending_paused = False
-        self._ignored = IgnoredPrimary(dataset, around.home(dataset), self.board, around.clock)
+        self._ignored = IgnoredPrimary(dataset, self.board, around.clock)
         self._since_lock = threading.Lock()
         self._since: tuple[str, int] = ("", around.clock.now_ns())
 

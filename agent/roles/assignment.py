@@ -55,10 +55,10 @@ def assign(record: RoleRecord | None, dataset: Dataset, node: str, home: Path) -
     return Assignment(record.role, owner, standbys, True, record.named, record.handed_over)
 
 
-def told_ignored(assigned: Assignment, dataset: Dataset, home: Path, now_ns: int) -> Problem:
+def told_ignored(assigned: Assignment, dataset: Dataset, now_ns: int) -> Problem:
     """The configuration names a primary that is none."""
     return Problem(
-        PRIMARY_IGNORED, Severity.WARNING, now_ns, b"", ignored(assigned.primary, dataset), way_out(dataset, home)
+        PRIMARY_IGNORED, Severity.WARNING, now_ns, b"", ignored(assigned.primary, dataset), way_out(assigned, dataset)
     )
 
 
@@ -68,15 +68,14 @@ def ignored(primary: str, dataset: Dataset) -> str:
     return f"{named}: {primary} is its primary; a file says who begins, and commands move it from then on"
 
 
-def way_out(dataset: Dataset, home: Path) -> str:
-    """What to type for the primary that the file names."""
-    begin = (
-        f"to begin anew, stop the agents of all its nodes and move its state away on each (here: mv {home} {home}.old)"
-    )
+def way_out(assigned: Assignment, dataset: Dataset) -> str:
+    """What to write for what is, and what to type for the primary that the file names."""
     name, to = dataset.name, dataset.primary
-    dead = f"where its primary is dead: hikae promote {name}, on {to}"
-    turn = f"to make {to} the primary: hikae switchover {name} --to {to}, or {dead}"
-    return f"{turn}; else name the primary again that it has; or, {begin}"
+    others = ", ".join(f'"{one}"' for one in assigned.standbys)
+    write = (
+        f'write primary = "{assigned.primary}", standby = [{others}] into the files of all nodes, then: hikae reload'
+    )
+    return f"nothing is broken: {write}; or, if {to} is to be the primary: hikae switchover {name} --to {to}"
 
 
 def ignored_primaries(settings: Settings) -> Iterator[str]:
@@ -93,7 +92,7 @@ def ignored_primaries(settings: Settings) -> Iterator[str]:
             yield f"dataset[{dataset.name}].primary: whether it is in force is not known: {home / ROLE}: {why}"
         else:
             if assigned.ignores(dataset):
-                yield f"{ignored(assigned.primary, dataset)}; {way_out(dataset, home)}"
+                yield f"{ignored(assigned.primary, dataset)}; {way_out(assigned, dataset)}"
 
 
 def _of_another_node(record: RoleRecord, dataset: Dataset, node: str, home: Path) -> Refused:

@@ -97,7 +97,9 @@ def problem_text(holder: Json) -> str:
     remedy = f": {problem['remedy']}" if problem["remedy"] else ""
     troubling = sum(1 for one in holder["problems"] if one["severity"] != "info")
     more = troubling - 1 + sum(holder.get("uncounted", {}).values())
-    return f"{where}{problem['message']}{remedy}" + (f" (and {more:,} more: hikae status --json)" if more else "")
+    # Of the node itself all are on the page.
+    shows = f"hikae status {holder['name']}" if "name" in holder else "hikae status"
+    return f"{where}{problem['message']}{remedy}" + (f" (and {more:,} more: {shows})" if more else "")
 
 
 def sync_text(sync: Json | None) -> str:

@@ -10,7 +10,8 @@ PRIMARY_IGNORED = ProblemCode(
     (Severity.WARNING,),
     "The configuration names another primary than the one that the dataset has. That changes nothing: who is the primary stands "
     "in a record since both nodes met, and commands move it from then on.",
-    "hikae switchover, or hikae promote where the primary is dead; else name the primary again that it has; or begin anew",
+    "nothing is broken: write the primary and the standbys that it has into the files, then `hikae reload`; or, if the one in "
+    "the file is to be the primary: `hikae switchover DATASET --to NODE`",
 )
 PROMOTING = ProblemCode(
     "promoting",

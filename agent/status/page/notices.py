@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agent.core.hold import LOST, REPLACED
-from agent.core.problem_codes import UNCONFIRMED
+from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, UNCONFIRMED, VAULT_FULL
 from agent.core.standing import FIRST_SYNC
 from agent.status.figures import clock_text, size_text, span_text
 from agent.status.page.cells import exact_clock
@@ -42,11 +42,15 @@ class Notice:
 
 
 def notices_of(status: Json, dataset: Json) -> list[Notice]:
-    """The state's own notices, then errors, then warnings, here and at its peers."""
+    """The state's own notices, then errors, then what follows from them, then warnings, here and at its peers."""
     return [
         *_state_notices(status, dataset),
         *_problem_notices(status, dataset, "error"),
         *_peer_notices(dataset, "errors"),
+        *_refused(status, dataset),
+        *_heard_before(status, dataset),
+        *_only_here(status, dataset),
+        *_left_behind(dataset),
         *_problem_notices(status, dataset, "warning"),
         *_peer_notices(dataset, "warnings"),
         *_watcher(dataset),
@@ -69,6 +73,8 @@ def remarks_of(status: Json, dataset: Json) -> list[Notice]:
 
 #: So many paths of one kind are named.
 _ALSO = 3
+#: What a standby has where it receives nothing, by itself: it refuses the call of its primary.
+_REFUSES = frozenset({VAULT_FULL, STATE_DISK_FULL, STATE_DISK_RESERVE})
 #: States in which a node calls nobody, by itself.
 _SENDS_NOTHING = (State.FENCED, State.REWOUND)
 
@@ -85,8 +91,6 @@ def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     made += [_inconsistent(dataset)] if dataset["state"] == State.INCONSISTENT else []
     made += [notice for peer in _missing(dataset) for notice in _lost(status, dataset, peer)]
     made += [_paused(status, dataset, pause) for pause in dataset["pauses"]]
-    made += _heard_before(status, dataset)
-    made += _only_here(status, dataset)
     made += _progress(status, dataset)
     return made
 
@@ -119,10 +123,28 @@ def _held(status: Json, dataset: Json, hold: Json) -> list[Notice]:
 
 def _missing(dataset: Json) -> list[Json]:
     """The peers without a connection that ought to have one, and of which no problem says why."""
+    if _refuses(dataset):
+        return []
     if dataset["state"] in _SENDS_NOTHING or any(pause["what"] == "send" for pause in dataset["pauses"]):
         return []
     said = [problem["message"].partition(":")[0] for problem in dataset["problems"] if problem["severity"] == "error"]
     return [peer for peer in dataset["peers"] if not peer["connected"] and peer["name"] not in said]
+
+
+def _refuses(dataset: Json) -> bool:
+    """Whether a standby itself lets nobody send."""
+    return dataset["role"] == Role.STANDBY and any(problem["code"] in _REFUSES for problem in dataset["problems"])
+
+
+def _refused(status: Json, dataset: Json) -> list[Notice]:
+    """Of a standby without room: who does not get through; why stands above."""
+    away = [peer for peer in dataset["peers"] if not peer["connected"]] if _refuses(dataset) else []
+    return [Notice(f"{_unlinked(status, peer)}: its calls are refused until there is room") for peer in away]
+
+
+def _unlinked(status: Json, peer: Json) -> str:
+    since = f" since {clock_text(peer['since'], status['clock'])}" if peer["since"] else ""
+    return f"no connection with {peer['name']}{since}"
 
 
 def _only_here(status: Json, dataset: Json) -> list[Notice]:
@@ -139,6 +161,18 @@ def _alone(status: Json, peer: Json) -> str:
     return f"what was written {since}is on {status['node']} only ({size}); it is sent once {name} is connected"
 
 
+def _left_behind(dataset: Json) -> list[Notice]:
+    """Of a node that was promoted: who does not follow it yet, and what makes it follow once its agent runs."""
+    if dataset["role"] != Role.PRIMARY or dataset["state"] in _SENDS_NOTHING:
+        return []
+    rejoin = f"hikae rejoin {dataset['name']}"
+    told = any(rejoin in problem["remedy"] for problem in dataset["problems"])
+    away = [peer["name"] for peer in dataset["peers"] if peer.get("left_behind") and not peer["connected"]]
+    sentence = "has not followed since this node was promoted"
+    once = "once its agent runs (what only it has is kept first)"
+    return [] if told else [Notice(f"{name} {sentence}", f"{rejoin} {once}", name) for name in away]
+
+
 def _heard_before(status: Json, dataset: Json) -> list[Notice]:
     """What was in the way of peers that are away for a reason, when they were heard last."""
     named = {peer["name"] for peer in _missing(dataset)}
@@ -149,9 +183,8 @@ def _heard_before(status: Json, dataset: Json) -> list[Notice]:
 
 def _lost(status: Json, dataset: Json, peer: Json) -> list[Notice]:
     """Nobody knows why: where the last call said it, that is a problem of its own."""
-    since = f" since {clock_text(peer['since'], status['clock'])}" if peer["since"] else ""
     said = last_heard(status, {**dataset, "peers": [peer]})
-    sentence = f"no connection with {peer['name']}{since}" + (f"; {said}" if said else "")
+    sentence = _unlinked(status, peer) + (f"; {said}" if said else "")
     if dataset["role"] == Role.STANDBY:
         takes_over = f"hikae promote {dataset['name']} --dry-run (whether it can take over, and what would be lost)"
         return [

@@ -115,5 +115,5 @@ def _foot(status: Json, width: int) -> list[Text]:
 
 
 def _disk(disk: Json, clock: str) -> str:
-    full = f", full about {clock_text(disk['full_at'], clock)} at this rate" if disk["full_at"] else ""
+    full = f", down to its reserve about {clock_text(disk['full_at'], clock)} at this rate" if disk["full_at"] else ""
     return f"{disk['path']}: {size_text(disk['free'])} free of {size_text(disk['total'])}{full}"

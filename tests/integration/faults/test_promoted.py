@@ -121,7 +121,7 @@ def test_another_primary_in_the_files_changes_nothing_and_is_said() -> None:
             agent.told("primary-ignored", 'primary = "beta"', "alpha is its primary")
             agent.restart()
             problem = agent.told("primary-ignored")
-            assert f"mv {both.home(agent)}" in problem["remedy"]
+            assert 'nothing is broken: write primary = "alpha", standby = ["beta"]' in problem["remedy"]
             checked = agent.run("config", "check")
             assert (Exit.DONE, True) == (checked.returncode, "a file says who begins" in checked.stderr)
         (both.source / "after").write_text("still captured on alpha")

@@ -66,6 +66,16 @@ def test_accept_asks_a_person(hikae: Hikae, controls: FakeControls, answer: bool
     assert "web is held: the source is empty" in err
 
 
+@pytest.mark.parametrize(
+    ("code", "asked"), [("root-replaced", "as the source of web?"), ("held", "to the standby of web?")]
+)
+def test_what_is_asked_is_of_what_is_held(hikae: Hikae, controls: FakeControls, code: str, asked: str) -> None:
+    """Of a source that another stands in place of, and of what the standby is to become."""
+    controls.facts = a_node(a_dataset(hold=Hold(code, "why")))
+    assert asked in hikae("accept", "web", person=FakePerson(True))[2]
+    assert ("source" in hikae("accept", "web")[2]) == (code == "root-replaced")
+
+
 @pytest.mark.parametrize("more", [("--dry-run",), ()])
 @pytest.mark.parametrize(
     ("command", "dataset", "words"),

@@ -96,16 +96,17 @@ def test_the_record_of_another_node_is_refused(role: Role, owner: str, node: str
 
 
 def test_what_is_ignored_is_said_with_a_way_out() -> None:
-    """Who is the primary, that a file only says who begins, and how to begin anew."""
-    dataset = written("alpha", "beta", "alpha")
-    problem = told_ignored(assign(record(PRIMARY, "alpha"), dataset, "alpha", HOME), dataset, HOME, 7)
+    """Who is the primary, that a file only says who begins, what to write, and what to type where the other is meant."""
+    dataset = written("beta", "alpha", "beta")
+    problem = told_ignored(assign(record(PRIMARY, "beta"), dataset, "beta", HOME), dataset, 7)
     assert ("primary-ignored", "warning", 7) == (problem.code, problem.severity.value, problem.since)
     assert all(
-        word in problem.message for word in ('primary = "beta"', "alpha is its primary", "a file says who begins")
+        word in problem.message for word in ('primary = "alpha"', "beta is its primary", "a file says who begins")
     )
-    assert all(
-        word in problem.remedy for word in ("hikae switchover web --to beta", f"mv {HOME} {HOME}.old", "on each")
-    )
+    assert (
+        'nothing is broken: write primary = "beta", standby = ["alpha"] into the files of all nodes, then: hikae reload; '
+        "or, if alpha is to be the primary: hikae switchover web --to alpha"
+    ) == problem.remedy
 
 
 def settings(directory: Path, primary: str) -> Settings:

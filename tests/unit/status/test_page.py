@@ -214,8 +214,8 @@ def test_the_page_of_the_contract() -> None:
         "  beta is held: a mass deletion: 1,818 of 1,830 entries since 21:41:40.",
         "  On beta:  hikae accept mail",
         "web      streaming  → beta  now       now         03:15 ok  1.2 KiB       10",
-        "alpha's own: /var/lib/hikae: 74.0 GiB free of 252 GiB, full about 09:15 at this",
-        "rate; certificate until 2030-01-22",
+        "alpha's own: /var/lib/hikae: 74.0 GiB free of 252 GiB, down to its reserve about",
+        "09:15 at this rate; certificate until 2030-01-22",
     ]
 
 
@@ -414,6 +414,47 @@ def test_a_link_problem_is_the_lost_connection() -> None:
         "  beta: connection refused (since 04:14).",
         "  On alpha:  start it",
     ]
+
+
+def test_the_cause_comes_before_what_follows_from_it() -> None:
+    """What only this node has stands behind why the peer does not take it."""
+    trouble = a_problem("disconnected", Severity.ERROR, message="beta: its vault is full", remedy="on beta: make room")
+    away = a_peer(connected=False, mode="", behind_bytes=5 << 20)
+    assert below(peers=(away,), link_problems=(trouble,)) == [
+        "  beta: its vault is full (since 04:14).",
+        "  On beta:  make room",
+        "  what was written is on alpha only (5.0 MiB); it is sent once beta is",
+        "  connected.",
+    ]
+
+
+@pytest.mark.parametrize("code", ["vault-full", "state-disk-reserve", "state-disk-full"])
+def test_a_standby_without_room_does_not_send_for_its_primary(code: str) -> None:
+    """It refuses the calls itself: nobody is to look at the primary, or to promote."""
+    peers = (a_peer(name="alpha", connected=False, mode="", since_ns=NOW - MINUTE),)
+    full = a_problem(code, Severity.ERROR)
+    facts = a_node(a_dataset(role=Role.STANDBY, peers=peers, problems=(full,), watch=None), node="beta")
+    assert lines(facts)[3:] == [
+        f"  {code} message (since 04:14).",
+        f"  On beta:  {code} remedy",
+        "  no connection with alpha since 04:14: its calls are refused until there is",
+        "  room.",
+    ]
+
+
+@pytest.mark.parametrize("fenced", [False, True])
+def test_who_was_left_behind_by_a_promotion_is_made_to_rejoin(fenced: bool) -> None:
+    """Said once: where the old primary says so itself, it is said there."""
+    nobody = a_problem("disconnected", Severity.ERROR, message="beta: nothing listens", remedy="on beta: start it")
+    says = a_problem("disconnected", Severity.ERROR, message="beta: it is fenced", remedy="on beta: hikae rejoin web")
+    peers = (a_peer(connected=False, mode="", left_behind=True),)
+    expected = [
+        "  beta has not followed since this node was promoted.",
+        "  On beta:  hikae rejoin web once its agent runs (what only it has is kept",
+        "  first)",
+    ]
+    found = below(peers=peers, link_problems=(says if fenced else nobody,))[2:]
+    assert ([] if fenced else expected) == found
 
 
 def test_unconfirmed_says_by_whom_and_what_goes_on() -> None:
