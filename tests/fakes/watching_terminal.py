@@ -1,4 +1,4 @@
-"""``hikae status --watch`` of a real terminal, as a program: its agent answers, hangs, is gone, is of another release, and
+"""``hikae status --watch`` of a real terminal, as a program: its agent hangs, answers, hangs, is gone, is of another release, and
 answers again; then nothing more happens until somebody interrupts it. Arguments: those behind ``status --watch``."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CONTROLS = FakeControls(a_node(*(a_dataset(f"web{number}") for number in range(2
 
 def looks(_seconds: float) -> Iterator[None]:
     """One with each answer, and the interruption."""
-    for failure in (None, *FAILURES, None):
+    for failure in (FAILURES[0], None, *FAILURES, None):
         CONTROLS.failure = failure
         yield
     signal.pause()
