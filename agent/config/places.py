@@ -48,7 +48,8 @@ def misplaced(settings: Settings, name: str) -> list[Mistake]:
     if own is None:
         return []
     place = os.path.realpath(own.path)
-    near = [one for one in settings.datasets if one is own or _concerns(one, own, place)]
+    # Last: of two at one place neither is opened, however they are called.
+    near = [*(one for one in settings.datasets if one is not own and _concerns(one, own, place)), own]
     return [one for one in place_mistakes(replace(settings, datasets=tuple(near))) if is_of_dataset(one, name)]
 
 

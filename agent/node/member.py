@@ -386,7 +386,7 @@ class Member:
             answered=heard.answered,
             others=heard.others,
             boot=self._boot.seen,
-            missing=missing_programs(self.dataset.hooks, BEGINS),
+            missing=missing_programs(self.dataset.hooks, BEGINS, needed=True),
             stopped=heard.stopped,
         )
 
@@ -401,10 +401,10 @@ class Member:
 
     def _open(self, failed: Callable[[HikaeError], None]) -> Primary | Standby:
         home, node = self._around.home(self.dataset), self._around.node
-        for mistake in misplaced(self._around.settings, self.dataset.name):
-            raise StoreFailed("open the dataset", self.dataset.name, mistake.message, "it is tried again by itself")
         self.assigned = assign(lineage.recorded_role(home, node), self.dataset, node, home)
         self._tell_ignored()
+        for mistake in misplaced(self._around.settings, self.dataset.name):
+            raise StoreFailed("open the dataset", self.dataset.name, mistake.message, "it is tried again by itself")
         kind = Primary if self.role is Role.PRIMARY and not succession.must_wait(home, node) else Standby
         context = SideContext(
             self.assigned, self._around, self.board, self.pauses, self.standings, failed, self.confirmation, self._pace

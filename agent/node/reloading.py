@@ -135,7 +135,7 @@ class Reloader:
 
     def _refused(self, error: ConfigError) -> None:
         _log.error("the configuration is refused; the agent goes on with the one before", reason=str(error))
-        remedy = "correct it, then: hikae reload. Until then the agent goes on as before; a restart would take the wrong file"
+        remedy = "correct it, then: hikae reload. Until then the agent goes on as before, and may not start again"
         self._problem(CONFIG_INVALID, f"the configuration is wrong: {_first_mistake(error)}", remedy)
         self._changed()
 

@@ -6,8 +6,8 @@ import os
 
 from agent.config.load import file_mistakes
 from agent.config.mistakes import ConfigMistakes, Mistake
-from agent.config.places import is_of_dataset
-from agent.config.values import Dataset, Settings
+from agent.config.places import is_of_dataset, place_mistakes
+from agent.config.values import Settings
 from agent.core.errors import HikaeError
 from agent.pki.identity import load_identity
 from agent.pki.revocation import RevocationList
@@ -60,21 +60,17 @@ def reloadable(running: Settings, read: Settings, now_ns: int) -> tuple[str, ...
     try:
         return check_startable(read, now_ns)
     except ConfigMistakes as error:
-        old = {dataset.name: dataset for dataset in running.datasets}
-        as_before = {name for name, new in ((one.name, one) for one in read.datasets) if _stands_as(old.get(name), new)}
+        # By what is said: a dataset that is new may be what keeps one that runs from being opened again.
+        before = {(one.key, one.message) for one in place_mistakes(running)}
         same_tls = running.tls == read.tls
         refused = [
             one
             for one in error.mistakes
-            if not (same_tls and one.key.startswith("tls.")) and not any(is_of_dataset(one, name) for name in as_before)
+            if not (same_tls and one.key.startswith("tls.")) and (one.key, one.message) not in before
         ]
         if refused:
             raise ConfigMistakes(read.source_files[0], refused) from error
         return tuple(str(mistake) for mistake in error.mistakes)
-
-
-def _stands_as(old: Dataset | None, new: Dataset) -> bool:
-    return old is not None and (old.kind, old.path, old.vault) == (new.kind, new.path, new.vault)
 
 
 def _certificates(settings: Settings, now_ns: int) -> tuple[list[Mistake], tuple[str, ...]]:

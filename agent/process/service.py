@@ -65,7 +65,7 @@ def _tell_mistakes(settings: Settings, clock: Clock) -> None:
     for warning in (*settings.warnings, *warnings):
         _log.warning("configuration", warning=warning)
     for error in errors:
-        _log.error("no peer is served until this is mended", error=error)
+        _log.error("until this is mended no peer is served, or the dataset that it names is not opened", error=error)
 
 
 def _tick(node: Node, beside: WebProcess | None, signals: AgentSignals) -> None:

@@ -13,9 +13,14 @@ def program_path(program: str) -> str | None:
     return shutil.which(program)
 
 
-def missing_programs(hooks: Hooks, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Of the hooks of these names that run something: those whose program is missing, each with that."""
-    return tuple((name, hook.run[0]) for name, hook in _named(hooks, names) if program_path(hook.run[0]) is None)
+def missing_programs(hooks: Hooks, names: Sequence[str], *, needed: bool = False) -> tuple[tuple[str, str], ...]:
+    """Of the hooks of these names that run something: those whose program is missing, each with that. ``needed``: only those
+    without which it does not go on."""
+    return tuple(
+        (name, hook.run[0])
+        for name, hook in _named(hooks, names)
+        if not (needed and hook.on_failure == "go-on") and program_path(hook.run[0]) is None
+    )
 
 
 def missing_sentence(missing: Sequence[tuple[str, str]]) -> str:

@@ -172,6 +172,8 @@ class Announced:
         try:
             write_durably(str(self._path), kept)
         except OSError as error:
+            with self._lock:
+                self._undurable = self._durable_names = True
             self._not_kept(error)
 
     def _may_write(self) -> bool:
@@ -188,6 +190,7 @@ class Announced:
         try:
             _write_plainly(self._at_once, self._as_kept())
         except OSError as error:
+            self._changed = True
             self._not_kept(error)
         return max(1.0, _SHARE * (self._clock.monotonic() - began) / _SOON)
 

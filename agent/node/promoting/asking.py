@@ -71,6 +71,11 @@ class KeptAnswers:
                 self._last = self._clock.monotonic(), found
             return self._last[1]
 
+    def are_fresh(self, seconds: float) -> bool:
+        """Whether all were asked within so many seconds."""
+        with self._lock:
+            return self._last is not None and self._clock.monotonic() - self._last[0] <= seconds
+
     def anew(self, seconds: float, ask: Callable[[], tuple[NodeAnswer, ...]]) -> tuple[NodeAnswer, ...]:
         """What is answered now; of who is silent now what was answered within so many seconds stands."""
         found = ask()

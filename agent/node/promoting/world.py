@@ -186,7 +186,7 @@ def asked_anew(
     """What a promotion now would be, with the primary and the other standbys asked. ``at_last``: whatever they said a moment ago,
     and in a short time. Raises ``Refused``, ``CalledOff``."""
     dataset, answers = member.dataset.name, member.answers
-    within = SOON if at_last else ANSWERS_WITHIN
+    within = SOON if at_last and answers.are_fresh(FRESH) else ANSWERS_WITHIN
     ask = partial(ask_around, dataset, member.assigned, around, ending, within)
     found = answers.anew(FRESH, ask) if at_last else answers.within(FRESH, ask)
     facts = member.promotion(judged(found, member.assigned.primary, side.newest(), side.epoch))

@@ -10,7 +10,7 @@ from agent.core.errors import Refused
 from agent.core.ids import CommitNumber, Epoch, shown_commit
 from agent.fs.writers.processes import Writer
 from agent.roles.writing import writer_gates
-from agent.steps.hooks import HookResult
+from agent.steps.hooks import HookFailed, HookResult
 from agent.steps.record import Facts, StepsRecord
 from agent.steps.runner import Step, StepOutcome
 from agent.stream.locator import CommitMark
@@ -146,7 +146,11 @@ def _follow(world: RejoinWorld, _record: StepsRecord) -> StepOutcome:
 def _after_demote(world: RejoinWorld, record: StepsRecord) -> StepOutcome:
     if not record.facts.get(_DEMOTED):
         return StepOutcome("it was no primary")
-    return StepOutcome(world.run_hook("after_demote").sentence())
+    try:
+        return StepOutcome(world.run_hook("after_demote").sentence())
+    except HookFailed as error:
+        # It is a standby by now: nothing is left to end, and it is to follow.
+        return StepOutcome(error.result.sentence())
 
 
 TABLE: tuple[Step[RejoinWorld], ...] = (

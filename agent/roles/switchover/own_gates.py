@@ -14,7 +14,7 @@ _RUN_HERE = ("before_demote", "stop", "start", "after_demote")
 
 def own_gate(node: str, hooks: Hooks, now: int) -> dict[str, Any]:  # Any: see ``gate_json``
     """The gate ``primary-hooks`` of ``node``, looked at now (UTC ns)."""
-    missing = missing_programs(hooks, _RUN_HERE)
+    missing = missing_programs(hooks, _RUN_HERE, needed=True)
     said = missing_sentence(missing) or "each that is named is there"
     remedy = f"on {node}: {MISSING_REMEDY}" if missing else ""
     return gate_json(Gate("primary-hooks", not missing, f"on {node}: {said}", "programs that are there", now, remedy))

@@ -91,7 +91,7 @@ def test_an_agent_whose_certificate_has_expired_stays_up_and_serves_no_peer(node
         assert f"hikae pki renew {node}" in agent.told("certificate", "expired")["remedy"]
         assert [Exit.CONFIG, True] == [
             agent.run("config", "check").returncode,
-            "no peer is served until this is mended" in agent.tail(),
+            "until this is mended no peer is served" in agent.tail(),
         ]
         both.alpha.connected(False)
         renew(both, agent)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import file_mistakes, load
-from agent.config.places import PlacedDevice, disk_of, overlap_of
+from agent.config.places import PlacedDevice, disk_of, misplaced, overlap_of
 
 DISK, PART, NEXT, OTHER = (8, 0), (8, 1), (8, 2), (8, 16)
 
@@ -57,3 +57,16 @@ def test_an_image_with_two_names_is_a_mistake(tmp_path: Path) -> None:
         "write another place, or leave one out"
     )
     assert [text] == [one.message for one in found if one.key == "dataset[two].path"]
+
+
+def test_of_two_datasets_at_one_place_neither_is_opened(tmp_path: Path) -> None:
+    """Whichever of the two names is right: the alphabet does not decide it. A third is opened as ever."""
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "again").symlink_to("tree")
+    text = '[node]\nname = "alpha"\nstate_dir = "/var/lib/x"\n[[peer]]\nname = "beta"\naddress = "beta:7440"\n'
+    for name in ("again", "other", "tree"):
+        place = f'path = "{tmp_path / name}"\nprimary = "alpha"\nstandby = ["beta"]\n'
+        text += f'[[dataset]]\nname = "{name}"\n{place}'
+    (tmp_path / "agent.toml").write_text(text)
+    settings = load(str(tmp_path / "agent.toml"))
+    assert [1, 0, 1] == [len(misplaced(settings, name)) for name in ("again", "other", "tree")]

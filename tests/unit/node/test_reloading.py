@@ -116,6 +116,16 @@ def test_what_is_named_anew_must_be_there(node: Node) -> None:
         assert key in node.problems()[CONFIG_INVALID].message
 
 
+def test_a_new_dataset_at_the_place_of_one_that_runs_is_refused(node: Node) -> None:
+    """It would keep that one shut at its next opening, though what is wrong is said of the one that comes later."""
+    (node.file.parent / "again").symlink_to("/srv/web")
+    again = WEB.replace('"web"', '"again"').replace("/srv/web", str(node.file.parent / "again"))
+    node.file.write_text(HEAD + again + WEB)
+    with pytest.raises(ConfigError):
+        node.reloader.reload()
+    assert "leads to the path of dataset" in node.problems()[CONFIG_INVALID].message
+
+
 def test_what_needs_a_restart_is_said_until_it_is_undone(node: Node) -> None:
     """The keys are listed, beside others that took effect, until the file is as it runs."""
     node.file.write_text(HEAD + LIMITED + 'vault = "/backup"\n')

@@ -109,6 +109,22 @@ def test_a_kill_takes_nothing_away(announced: Announced, clock: ManualClock, tmp
     assert (announced.loss(), announced.word) == (again.loss(), again.word)
 
 
+def test_what_could_not_be_kept_is_kept_later(announced: Announced, clock: ManualClock, tmp_path: Path) -> None:
+    """A disk that was full at the last word of all."""
+    place = tmp_path / FILE
+    place.mkdir()
+    announced.heard(word(7, b"a"))
+    for _ in range(10):
+        clock.advance(1.0)
+        announced.tick()
+    place.rmdir()
+    for _ in range(10):
+        clock.advance(1.0)
+        announced.tick()
+    (tmp_path / AT_ONCE).unlink()
+    assert [b"a"] == named(opened(tmp_path, clock))
+
+
 def test_one_who_speaks_all_the_time_keeps_no_disk_busy(
     announced: Announced, clock: ManualClock, tmp_path: Path
 ) -> None:

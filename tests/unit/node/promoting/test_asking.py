@@ -126,3 +126,14 @@ def test_before_the_epoch_is_raised_all_are_asked_once_more() -> None:
     assert ["alpha", "gamma"] == [one.node for one in kept.anew(4.0, lambda: (said("alpha", "primary"),))]
     clock.advance(5.0)
     assert ["alpha"] == [one.node for one in kept.anew(4.0, lambda: answers.pop(0))]
+
+
+def test_answers_are_fresh_for_a_while() -> None:
+    """Before the first question there are none."""
+    clock = ManualClock()
+    answers = KeptAnswers(clock)
+    told = [answers.are_fresh(4.0)]
+    answers.within(4.0, tuple)
+    told.append(answers.are_fresh(4.0))
+    clock.advance(4.5)
+    assert [False, True, False] == [*told, answers.are_fresh(4.0)]
