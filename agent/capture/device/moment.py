@@ -19,7 +19,7 @@ from agent.capture.device.mounted import MountedFilesystem
 from agent.capture.device.opened import GONE, DeviceLost, ReadsDevice
 from agent.capture.device.runs import Run, begins_at, bytes_of, chunk_runs, in_reads, united, within, without
 from agent.core.chunks import DEVICE_CHUNK
-from agent.core.errors import HikaeError
+from agent.core.errors import HikaeError, TryAgain
 from agent.fs.thaw_guard import CannotFreeze, FreezeRoot, FreezingDisks
 from agent.watch.blocks.ports import BlockTracker, Dirtied, DirtyExtent
 
@@ -167,7 +167,13 @@ def opened_roots(filesystems: Sequence[MountedFilesystem], swaps: Sequence[Dirty
         for one in filesystems:
             if one.read_only:
                 continue
-            found = one.opened()
+            try:
+                found = one.opened()
+            except (OSError, ValueError) as error:
+                reason = f"it cannot be looked at: {error}"
+                raise TryAgain(
+                    "freeze what stands on the device", one.point, reason, "see the kernel log (dmesg)"
+                ) from error
             if found is None:
                 unreached.append(one.point)
                 continue

@@ -45,12 +45,18 @@ class MountedFilesystem:
     def opened(self) -> tuple[int, str] | None:
         """A directory of it, open, and the path that leads there; None where none does."""
         for point in dict.fromkeys((self.point, *(point for _, point in self.mounts))):
+            # A container has files of it at most: they freeze it as well.
+            what = os.O_NONBLOCK if os.path.isfile(point) else os.O_DIRECTORY
             try:
-                fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fd = os.open(point, os.O_RDONLY | what | os.O_CLOEXEC)
             except OSError:
                 continue
-            if not self.mounts or mount_number(fd) in self.numbers:
-                return fd, point
+            try:
+                if not self.mounts or mount_number(fd) in self.numbers:
+                    return fd, point
+            except BaseException:
+                os.close(fd)
+                raise
             os.close(fd)
         return None
 
@@ -76,6 +82,7 @@ def filesystems_on(path: str, places: BlockPlaces = PLACES) -> list[MountedFiles
     """Those that this process sees mounted, deepest first and ``/`` last: so they are frozen. ``OSError``."""
     numbers, parts = numbers_above(path, places), _parts(path, places)
     found: dict[bytes, MountedFilesystem] = {}
+    mounts: dict[bytes, list[tuple[int, str]]] = {}
     for line in places.mounts.read_bytes().splitlines():
         words = line.split(b" ")
         if b"-" not in words:
@@ -85,18 +92,17 @@ def filesystems_on(path: str, places: BlockPlaces = PLACES) -> list[MountedFiles
         if not its:
             continue
         mount = int(words[0]), _text(words[4])
-        if words[2] in found:
-            found[words[2]] = _with(found[words[2]], mount)
-        else:
+        mounts.setdefault(words[2], []).append(mount)
+        if words[2] not in found:
             part = next((parts[number] for number in its if number in parts), None)
             is_read_only = b"ro" in options.split(b",")
             found[words[2]] = MountedFilesystem(mount[1], os.fsdecode(type_), is_read_only, part, (mount,))
-    return sorted(found.values(), key=lambda one: (-one.point.count("/"), one.point == "/", one.point))
+    named = (_with(one, tuple(mounts[number])) for number, one in found.items())
+    return sorted(named, key=lambda one: (-one.point.count("/"), one.point == "/", one.point))
 
 
-def _with(one: MountedFilesystem, mount: tuple[int, str]) -> MountedFilesystem:
-    """The same, mounted once more: it goes by the shortest path of a directory."""
-    mounts = (*one.mounts, mount)
+def _with(one: MountedFilesystem, mounts: tuple[tuple[int, str], ...]) -> MountedFilesystem:
+    """The same, with all its mounts: it goes by the shortest path of a directory."""
     named = min((point for _, point in mounts), key=lambda point: (not os.path.isdir(point), len(point)))
     return replace(one, point=named, mounts=mounts)
 
@@ -111,9 +117,19 @@ def swaps_on(path: str, places: BlockPlaces = PLACES) -> list[DirtyExtent]:
         return []
     for line in lines:
         with suppress(OSError):
-            number = os.stat(_text(line.split()[0])).st_rdev
-            found += [parts[number]] if number in parts else []
+            below = _below(os.stat(_text(line.split()[0])).st_rdev, places)
+            found += [parts[number] for number in below if number in parts]
     return found
+
+
+def _below(number: int, places: BlockPlaces) -> Iterator[int]:
+    """A block device and all that it is made of. Of what LVM or an encryption made, which bytes below are its own is not known:
+    all of what lies below counts as its own."""
+    yield number
+    for slave in sorted((_directory(number, places) / "slaves").glob("*")):
+        with suppress(OSError, ValueError):
+            major, minor = (slave / "dev").read_text().split(":")
+            yield from _below(os.makedev(int(major), int(minor)), places)
 
 
 def stands_on(directory: str, path: str, places: BlockPlaces = PLACES) -> bool:

@@ -360,6 +360,7 @@ class DevicePump(PumpThread):
         """Some of the commit in hand, or the beginning of the next."""
         if self._commit is None:
             self._commit = self._committing.run(session)
+        session.steps += 1
         before, until = session.looker.differed, self._clock.monotonic() + _TURN
         try:
             while self._clock.monotonic() < until and not self._stopping.is_set():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -21,6 +21,8 @@ class DoneRead:
     pieces: list[Piece]
     unread: Unread
     size: int
+    run: Run
+    at: int
 
 
 class DeviceReads:
@@ -32,14 +34,14 @@ class DeviceReads:
         self._spare: list[_Buffers] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
 
-    def over(self, runs: Iterable[Run]) -> Generator[DoneRead, None, None]:
-        """Read these chunks, in order."""
+    def over(self, runs: Iterable[Run], at: Callable[[], int] = int) -> Generator[DoneRead, None, None]:
+        """Read these chunks, in order. ``at``: what a read bears that begins now."""
         turn = 0
         buffers = self._spare.pop() if self._spare else (aligned_memory(READ), aligned_memory(READ))
         under_way: Future[DoneRead] | None = None
         try:
             for run in in_reads(runs, AT_ONCE):
-                following = self._thread.submit(self._read, run, buffers[turn % 2])
+                following = self._thread.submit(self._read, run, buffers[turn % 2], at())
                 turn += 1
                 if under_way is not None:
                     done, under_way = under_way, following
@@ -58,7 +60,11 @@ class DeviceReads:
         """The read under way ends, and the thread."""
         self._thread.shutdown()
 
-    def _read(self, run: Run, buffer: memoryview) -> DoneRead:
+    def anew(self, done: DoneRead) -> DoneRead:
+        """The same as it stands now."""
+        return self._read(done.run, aligned_memory(done.size), done.at)
+
+    def _read(self, run: Run, buffer: memoryview, at: int) -> DoneRead:
         unread: Unread = []
         size = bytes_of((run,))
-        return DoneRead(read_run(self._device, run, buffer[:size], unread), unread, size)
+        return DoneRead(read_run(self._device, run, buffer[:size], unread), unread, size, run, at)

@@ -51,6 +51,8 @@ class DeviceSession:
         self._clock = clock
         self._reads = DeviceReads(device, "device-reads")
         self.whole = WholeLook(device.path)
+        #: Steps of commits so far: what a look read before one may be older than what that took from the tracker.
+        self.steps = 0
 
     def close(self, saved: Path | None = None) -> None:
         """Let go of the device, and end its tracker; ``saved``: it keeps there what it owes, and the kernel goes on noting."""
@@ -61,11 +63,13 @@ class DeviceSession:
         self._reads.close()
         self.device.close()
 
-    def pass_over(self, runs: Iterable[Run], outlet: Outlet) -> Generator[int, None, None]:
+    def pass_over(self, runs: Iterable[Run], outlet: Outlet, *, is_look: bool = False) -> Generator[int, None, None]:
         """Read these chunks as the peers have room for what is new in them. Yields the bytes of each step."""
-        for done in self._reads.over(runs):
+        for done in self._reads.over(runs, lambda: self.steps):
             while not outlet.has_room(_NO_ROOM):
                 yield 0
+            if is_look and done.at != self.steps:
+                done = self._reads.anew(done)
             self.take_in(done.pieces, done.unread)
             yield done.size
 
@@ -86,7 +90,7 @@ class DeviceSession:
         for is_data, start, end in self.device.holes(0, self.device.size):
             first, last = start // DEVICE_CHUNK + 1, (end - 1) // DEVICE_CHUNK + 1
             if is_data:
-                yield from self.pass_over(((first, last),), outlet)
+                yield from self.pass_over(((first, last),), outlet, is_look=True)
                 continue
             # A chunk that only begins or ends in the hole is read with its data.
             first += start % DEVICE_CHUNK > 0

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.fs.durable import timestamp_grain_ns
+from agent.fs.durable import sync_data, timestamp_grain_ns
 
 #: Fields of ``/sys/dev/block/*/stat`` (Documentation/block/stat.rst), from 0: sectors written, and discarded; of ``inflight``:
 #: writes under way.
@@ -46,9 +46,13 @@ def _times(path: str, now_ns: Callable[[], int]) -> Counted | None:
     """Of a file; None where the next write may leave them as they are, since the last was just now."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        now, st = now_ns(), os.fstat(fd)
+        now = now_ns()
+        # What is stored to mapped memory from now on moves the times again.
+        sync_data(fd)
+        st, grain = os.fstat(fd), timestamp_grain_ns(fd)
+        newest = max(st.st_mtime_ns, st.st_ctime_ns)
         # A time that is to come, after a clock that was wrong, is moved by any write.
-        settled = abs(now - max(st.st_mtime_ns, st.st_ctime_ns)) > timestamp_grain_ns(fd)
+        settled = newest + grain < now or newest > now_ns() + grain
         return (st.st_mtime_ns, st.st_ctime_ns, st.st_size) if settled else None
     finally:
         os.close(fd)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.core import chunks
 from agent.core.chunks import HOLE, PIECE
 from agent.core.errors import HikaeError
-from agent.core.ids import ROOT, CommitNumber
-from agent.core.rows import ObjectRow
+from agent.core.ids import ROOT, CommitNumber, ObjectId
 from agent.generations.reading import MomentEntry, MomentReader
 from agent.generations.restore.asked import Parts
 from agent.generations.restore.changed import changed_entries
@@ -36,10 +35,14 @@ def needed(moment: MomentReader, parts: Parts, since: CommitNumber | None = None
     """What a restore of these parts makes; ``since``: of what differs from that moment only. Not ``exactly``: holes are taken for
     data, which costs no look into long lists. Raises as :meth:`MomentReader.content`."""
     entries = size = room = 0
-    for _, row in _rows(_asked(moment, parts, since)):
+    counted: set[ObjectId] = set()
+    for _, entry in _asked(moment, parts, since):
+        row = entry.row
         entries += 1
         room += _BLOCK
-        if row.kind == stat.S_IFREG:
+        if row.kind == stat.S_IFREG and entry.id not in counted:
+            if entry.linked:
+                counted.add(entry.id)
             size += row.size
             room += _whole(_data(moment, row.content) if exactly else row.size)
     return NeededRoom(entries, size, room)
@@ -50,24 +53,30 @@ def still_needed(moment: MomentReader, parts: Parts, root: str, since: CommitNum
     as nothing that stands there is deleted. Raises as :meth:`MomentReader.content`."""
     entries = size = room = 0
     top = os.fsencode(root)
-    for path, row in _rows(_asked(moment, parts, since)):
+    linked: dict[ObjectId, int] = {}
+    for path, entry in _asked(moment, parts, since):
+        row = entry.row
         there = _standing(os.path.join(top, path))
         if there is None:
             entries += 1
             room += _BLOCK
+        if row.kind != stat.S_IFREG:
+            continue
         taken = there.st_blocks * _SECTOR if there is not None and stat.S_ISREG(there.st_mode) else 0
-        if row.kind == stat.S_IFREG and row.size > taken:
-            lacking = max(0, _whole(_data(moment, row.content)) - taken)
+        if there is not None and (there.st_size, there.st_mtime_ns) == (row.size, row.mtime):
+            taken = row.size  # Its filesystem keeps it in less, as those that compress do.
+        lacking = max(0, _whole(_data(moment, row.content)) - taken) if row.size > taken else 0
+        if entry.linked:
+            # One of its names is made of another that stands.
+            linked[entry.id] = min(lacking, linked.get(entry.id, lacking))
+        else:
             size, room = size + lacking, room + lacking
-    return NeededRoom(entries, size, room)
+    of_linked = sum(linked.values())
+    return NeededRoom(entries, size + of_linked, room + of_linked)
 
 
 def _asked(moment: MomentReader, parts: Parts, since: CommitNumber | None) -> Iterator[tuple[bytes, MomentEntry]]:
     return entries_below(moment, parts, ROOT, b"") if since is None else changed_entries(moment, parts, since)
-
-
-def _rows(found: Iterable[tuple[bytes, MomentEntry]]) -> Iterator[tuple[bytes, ObjectRow]]:
-    return ((path, entry.row) for path, entry in found)
 
 
 def _standing(path: bytes) -> os.stat_result | None:

@@ -231,3 +231,44 @@ def test_what_is_mounted_cannot_be_seen(tmp_path: Path) -> None:
         wait_for(lambda: NOT_STILL in [one.code for one in made.board.listed()[0]])
         made.filesystems = seen
         wait_for(lambda: made.image() == made.path.read_bytes() and not made.failed)
+
+
+class SeenReads(SourceDevice):
+    """An image of which each read is noted: the first chunk, and how many."""
+
+    def __init__(self, path: str) -> None:
+        found = open_device(path)
+        super().__init__(path, found.fd, found.size, is_block=False)
+        self.reads: list[tuple[int, int]] = []
+
+    def read(self, into: memoryview, offset: int) -> int:
+        """See ``ReadsDevice``."""
+        got = super().read(into, offset)
+        self.reads.append((offset // CHUNK + 1, len(into) // CHUNK))
+        return got
+
+
+def test_what_a_look_read_before_a_commit_does_not_undo_it(tmp_path: Path) -> None:
+    """It has read ahead, and waits for room at its peers; what is written there meanwhile is committed. What it read is older."""
+    image_of(tmp_path / "image", 64 * CHUNK, chunks=range(1, 65))
+    opened: list[SeenReads] = []
+
+    def before(made: DeviceStation) -> None:
+        def opens(path: str) -> SourceDevice:
+            opened.append(SeenReads(path))
+            return opened[-1]
+
+        made.opens = opens
+
+    with device_station(tmp_path / "image", tmp_path / "state", rpo=0.05, before=before) as made:
+        made.synced()
+        made.outlet.has.clear()
+        opened[-1].reads.clear()
+        made.pump.reconcile("test")
+        wait_for(lambda: (17, 16) in opened[-1].reads)
+        made.write(19 * CHUNK, b"NEW" * 100)
+        made.synced()
+        made.outlet.has.set()
+        wait_for(lambda: made.pump.facts().phase.name != "RECONCILE")
+        made.synced()
+        assert made.image() == made.path.read_bytes()

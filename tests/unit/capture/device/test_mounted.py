@@ -108,3 +108,16 @@ def test_numbers(tmp_path: Path) -> None:
     (stack / "holders" / "disk").symlink_to(tmp_path / "real" / "disk")
     found = numbers_above("/dev/null", places(tmp_path, ""))
     assert {own, os.makedev(os.major(own), os.minor(own) + 1), os.makedev(253, 7)} == set(found)
+
+
+def test_swap_on_what_is_made_of_a_partition(tmp_path: Path) -> None:
+    """As on an encrypted partition, or a volume of LVM: all of what lies below counts, as nobody tells which bytes it has."""
+    null, zero = (os.stat(path).st_rdev for path in ("/dev/null", "/dev/zero"))
+    own = f"{os.major(null)}:{os.minor(null)}"
+    part = disk(tmp_path, "disk", own, partitions=("p1",)) / "p1"
+    swap = disk(tmp_path, "swap", f"{os.major(zero)}:{os.minor(zero)}")
+    (swap / "slaves").mkdir()
+    (swap / "slaves" / "p1").symlink_to(part)
+    told = places(tmp_path, "")
+    told.swaps.write_text("Filename Type Size Used Priority\n/dev/zero partition 8 0 -2\n")
+    assert [DirtyExtent(2048 * 512, 4096 * 512)] == swaps_on("/dev/null", told)
