@@ -3,6 +3,8 @@ answers again; then nothing more happens until somebody interrupts it. Arguments
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,7 +27,16 @@ def looks(_seconds: float) -> Iterator[None]:
     for failure in (FAILURES[0], None, *FAILURES, None):
         CONTROLS.failure = failure
         yield
-    signal.pause()
+    _wait_for_the_interruption()
+
+
+def _wait_for_the_interruption() -> None:
+    """Also of one that came a moment before: that does not end ``signal.pause``."""
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    signal.set_wakeup_fd(wakes)
+    while True:
+        select.select([woken], [], [])
 
 
 if __name__ == "__main__":

@@ -175,7 +175,10 @@ def test_parts_are_asked_for_many_at_once_and_never_without_end(tmp_path: Path, 
         tools = FileContents(batch, KeptPieces(catalog, None), 42, CountedReads()).tools
         assert entries == list(chunks.unfold(listed, tools.piece, tools.ahead))
         asked = [count for count in batch.asked if count]
-        assert (len(parts), True) == (sum(asked), len(asked) < len(parts) / 10), asked
+        # One that stands alone in its list may be read by itself.
+        alone = [one for one in (listed, *parts.values()) if len(chunks.pieces_in(one)) == 1]
+        assert len(parts) - len(alone) <= sum(asked) <= len(parts), asked
+        assert len(asked) < len(parts) / 10, asked
         batch.asked.clear()
         with pytest.raises(WireError, match="a piece of 3,000 entries"):
             list(chunks.unfold(foreign, tools.piece, tools.ahead))
