@@ -94,6 +94,7 @@ def test_of_two_promoted_apart_one_goes_on_and_the_other_rejoins() -> None:
         assert (3, True) == (refused.returncode, "both were promoted" in refused.stderr), refused.stderr
         both.beta.json("serve", "web", "--alone", "--force", "--yes")
         _reigns(both.beta, 3)
+        both.alpha.told("fenced", "epoch 3")
         done = both.alpha.json("rejoin", "web", "--yes")
         assert "only alpha" in done["lost"]
         _is_standby(both)
