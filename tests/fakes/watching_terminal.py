@@ -40,4 +40,6 @@ def _wait_for_the_interruption() -> None:
 
 
 if __name__ == "__main__":
+    # Who was started beside a shell's work has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     raise SystemExit(main(["status", "--watch", *sys.argv[1:]], Context(connect=lambda _: CONTROLS, ticks=looks)))
