@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -137,10 +138,9 @@ def test_a_promotion_that_was_killed_goes_on(both: Pair, step: int) -> None:
     eventually(lambda: not (both.home(both.beta) / "promotion.json").exists())
 
 
-def test_what_was_announced_outlives_a_kill_of_the_secondary(both: Pair) -> None:
-    """SIGKILL, as soon as it shows a path: the next process knows it, though the primary never spoke again."""
-    # So that what was known before was kept a moment ago.
-    eventually((both.home(both.beta) / "announced.at-once.json").exists)
+@contextmanager
+def _large_announced(both: Pair) -> Iterator[None]:
+    """A large file is being written, and the secondary shows that it was told of it."""
     with (both.source / "large").open("wb") as large:
 
         def grown() -> bool:
@@ -149,6 +149,14 @@ def test_what_was_announced_outlives_a_kill_of_the_secondary(both: Pair) -> None
             return "large" in both.beta.look()["promotion"]["loss"]["paths"]
 
         eventually(grown)
+        yield
+
+
+def test_what_was_announced_outlives_a_kill_of_the_secondary(both: Pair) -> None:
+    """SIGKILL, as soon as it shows a path: the next process knows it, though the primary never spoke again."""
+    # So that what was known before was kept a moment ago.
+    eventually((both.home(both.beta) / "announced.at-once.json").exists)
+    with _large_announced(both):
         both.beta.kill()
         both.alpha.kill()
     both.beta.start()
@@ -158,14 +166,7 @@ def test_what_was_announced_outlives_a_kill_of_the_secondary(both: Pair) -> None
 
 def test_what_was_announced_and_never_came_is_said(both: Pair) -> None:
     """A large file that was still being written when the primary died, by path and size; and no force is needed."""
-    with (both.source / "large").open("wb") as large:
-
-        def grown() -> bool:
-            large.write(bytes(4 << 20))
-            large.flush()
-            return "large" in both.beta.look()["promotion"]["loss"]["paths"]
-
-        eventually(grown)
+    with _large_announced(both):
         both.alpha.kill()
     plan = both.beta.json("promote", "web", "--dry-run")
     assert ["large"] == plan["loss"]["paths"]
