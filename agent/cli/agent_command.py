@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
-from agent.config import load
 from agent.process.lean_imports import import_structlog
+from agent.process.shedding import import_shed
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -26,6 +26,9 @@ def agent(context: Context, log_level: str, log_json: bool | None, web: bool) ->
 
     It ends with SIGTERM or Ctrl-C, everything durable; SIGHUP reads the configuration again. Under systemd: systemctl start
     hikae."""
+    import_shed()
+    from agent.config import load
+
     settings = load(context.config_path)
     import_structlog()
     from agent.status.log import configure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,6 +38,8 @@ class ConfigMistakes(ConfigError):
 
 def closest(word: str, known: Sequence[str]) -> str:
     """``did you mean "history"?``, or the list of what is known."""
+    import difflib  # a mistake is seldom, and an agent lives long
+
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {shown_value(near[0])}?" if near else f"known here: {', '.join(sorted(known))}"
 

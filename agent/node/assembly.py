@@ -50,7 +50,7 @@ from agent.store.sqlite import keep_temporary_in
 from agent.stream.messages import Answers, Hello, Refuse
 from agent.stream.receiving.one_call import Seats
 from agent.stream.receiving.receiver import Receiver
-from agent.watch.blocks.choose import leftovers_removed
+from agent.watch.blocks.instances import leftovers_removed
 from agent.watch.fanotify import FanotifyGroups
 from agent.web.serving import service_served
 

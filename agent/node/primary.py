@@ -25,7 +25,8 @@ from agent.node.context import SideContext
 from agent.node.disk_reserve import DiskReserve
 from agent.node.grouped.desk import PeerAsks
 from agent.node.grouped.moment import GroupSource
-from agent.node.kinds.primary_kind import OwnerCalls, PrimaryParts, primary_parts
+from agent.node.kinds.primary_kind import primary_parts
+from agent.node.kinds.primary_parts import OwnerCalls, PrimaryParts
 from agent.node.kinds.writing import WritersHere
 from agent.node.measured.measured_feed import MeasuredFeed
 from agent.node.meeting import SAME, not_standby

@@ -13,10 +13,12 @@ import gc
 #: What may be made and still live before circles are looked for: some 20 MiB at most.
 _NEW_OBJECTS, _MIDDLE, _OLD = 200_000, 10, 10
 #: Of mallopt(3).
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENAS = -1, -2, -3, -8
 _KEPT = 64 << 20
 _AHEAD = 4 << 20
 _MAPPED_FROM = 16 << 20
+#: One heap for all threads: what one has freed, another takes. Little is taken beside the interpreter's lock.
+_HEAPS = 1
 
 
 def settle_in() -> None:
@@ -26,7 +28,12 @@ def settle_in() -> None:
     gc.set_threshold(_NEW_OBJECTS, _MIDDLE, _OLD)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for option, value in ((_TRIM_THRESHOLD, _KEPT), (_TOP_PAD, _AHEAD), (_MMAP_THRESHOLD, _MAPPED_FROM)):
+        for option, value in (
+            (_TRIM_THRESHOLD, _KEPT),
+            (_TOP_PAD, _AHEAD),
+            (_MMAP_THRESHOLD, _MAPPED_FROM),
+            (_ARENAS, _HEAPS),
+        ):
             mallopt(option, value)
 
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from agent.core.errors import Refused
-from agent.watch.blocks.choose import leftovers_removed
+from agent.watch.blocks.instances import leftovers_removed
 from fakes.agents import UNBRAKED, Agent, Fleet, Shared
 from fakes.eventually import eventually
 from fakes.loop_device import attached, sparse

@@ -24,7 +24,7 @@ from agent.cli.output import answer_json, json_option, remark, say
 from agent.core.errors import Exit, HikaeError, Refused, UsageError
 from agent.status.figures import size_text, span_text
 from agent.status.text import shown
-from agent.watch.blocks.choose import leftovers_removed
+from agent.watch.blocks.instances import leftovers_removed
 
 _SOCKET_ROOM = len("/hikae-demo-xxxxxxxx/alpha.sock.lock")
 _SHOWN = 20

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.apply.ports import LeftOut, nothing_left_out
+from agent.apply.ports import nothing_left_out
 from agent.capture.access.standstill import Standstill
-from agent.capture.device.opened import open_device
-from agent.capture.device.opening import DeviceOpening
-from agent.capture.device.pump import DevicePump
-from agent.capture.device.reread import DeviceSource
 from agent.capture.exclude import Rules
 from agent.capture.files.hard_links import Linked
 from agent.capture.files.read_back import TreeSource
@@ -21,53 +17,25 @@ from agent.capture.pump import Pump
 from agent.capture.pumping.thread import PumpCalls
 from agent.capture.tree.session import TreeSessions
 from agent.config.own_places import left_out_by_rule
-from agent.config.values import Dataset
 from agent.core.commit import Quiesced
 from agent.core.ids import ObjectId
 from agent.node.context import SideContext
-from agent.node.kinds.trackers import SAVED, trackers_of
-from agent.node.reigning.captures import Captures
-from agent.node.reigning.device_watch import DeviceWatch
+from agent.node.kinds.primary_parts import OwnerCalls, PrimaryParts
 from agent.node.reigning.primary_source import PrimarySource
-from agent.node.reigning.root_watch import FollowsSource, RootWatch
-from agent.store.catalog.expiring.expiry import Horizons
+from agent.node.reigning.root_watch import RootWatch
 from agent.store.local import Local
 from agent.stream.sending.source import PendingMark
 from agent.watch.fanotify import FanotifyWatcher
-from agent.watch.hint import Hint, Look, Passing, waits_for_nothing
+from agent.watch.hint import Hint, Look, Passing
 from agent.watch.settle import Settle
-
-
-@dataclass(frozen=True, slots=True)
-class PrimaryParts:
-    """``make_source``: for each call, for its thread; ``why_not_still``: why no moment can be captured, None where one can;
-    ``always_still``: each commit is of one; ``snapshot``: asks for a moment that the filesystem keeps, None where nothing can;
-    see ``Pump.snapshot``."""
-
-    pump: Captures
-    watch: FollowsSource
-    make_source: Callable[[], PrimarySource]
-    why_not_still: Callable[[], str | None]
-    always_still: bool = False
-    snapshot: Callable[[Quiesced], Standstill] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerCalls:
-    """What capture calls the primary for, see ``PumpCalls``. ``dataset``: as it is configured now; ``go_back``: by the pump's
-    thread, before anything is looked at, told what is left out."""
-
-    dataset: Callable[[], Dataset]
-    failed: Callable[[Exception], None]
-    horizons: Callable[[], Horizons]
-    require_room: Callable[[int], None]
-    go_back: Callable[[LeftOut, threading.Event], None]
 
 
 def primary_parts(context: SideContext, capture: CaptureContext, outlet: Outlet, calls: OwnerCalls) -> PrimaryParts:
     """The parts of a primary, made of what its dataset is."""
     if calls.dataset().is_device:
-        return _of_device(context, capture, outlet, calls)
+        from agent.node.kinds.device_primary import device_parts
+
+        return device_parts(context, capture, outlet, calls)
     return _of_tree(context, capture, outlet, calls)
 
 
@@ -102,25 +70,6 @@ def _of_tree(context: SideContext, capture: CaptureContext, outlet: Outlet, call
     return PrimaryParts(pump, watch, make_source, why_not_still, snapshot=snapshot)
 
 
-def _of_device(context: SideContext, capture: CaptureContext, outlet: Outlet, calls: OwnerCalls) -> PrimaryParts:
-    path, around = calls.dataset().path, context.around
-    saved = around.home(calls.dataset()) / SAVED
-
-    def go_back(stopping: threading.Event) -> None:
-        calls.go_back(nothing_left_out, stopping)
-
-    opens_tracker = trackers_of(calls.dataset(), around)
-    opening = DeviceOpening(path, opens_tracker, around.freezing, lambda: calls.dataset().device, saved=saved)
-    own = PumpCalls(lambda: waits_for_nothing, calls.failed, calls.horizons, calls.require_room, go_back)
-    pump = DevicePump(capture, opening, outlet, own)
-
-    def make_source() -> PrimarySource:
-        content = DeviceSource(path, open_device)
-        return PrimarySource(content, DeviceLooks(pump), capture.catalog, vault=capture.vault)
-
-    return PrimaryParts(pump, DeviceWatch(pump), make_source, lambda: None, always_still=True)
-
-
 @dataclass(frozen=True, slots=True)
 class TreeLooks:
     """``LooksAgain`` at a tree."""
@@ -140,16 +89,3 @@ class TreeLooks:
             if path:
                 hints.append(Hint(path, Look.ENTRY))
         return self.pump.look(hints)
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceLooks:
-    """``LooksAgain`` at a device's chunks, which have no paths."""
-
-    pump: DevicePump
-
-    def cannot_read(self, id: ObjectId, path: bytes | None) -> bool:
-        return self.pump.unreadable(id)
-
-    def look(self, objects: Sequence[tuple[ObjectId, bytes | None]]) -> PendingMark:
-        return self.pump.look_again([id for id, _ in objects])

@@ -6,11 +6,6 @@ from collections.abc import Callable
 
 from agent.apply.applier import Applier, Supply
 from agent.apply.applies import Applies
-from agent.apply.device.applier import DeviceApplier
-from agent.apply.device.former_device import take_device_for_standby
-from agent.apply.device.place import DevicePlace
-from agent.apply.device.ports import DeviceSupply
-from agent.apply.output.directory import Step, no_step
 from agent.apply.ports import Early
 from agent.apply.standby.former_source import take_for_standby
 from agent.apply.standby.standby_root import StandbyPlace
@@ -19,7 +14,6 @@ from agent.config.values import Dataset
 from agent.core.ids import CommitNumber
 from agent.node.context import SideContext, Surroundings
 from agent.node.following.standby_stores import StandbyStores
-from agent.node.kinds.trackers import forget_tracker
 from agent.node.turn_taking import Turns
 from agent.repair.from_device import StandingDevice
 from agent.repair.from_standby import StandingChunks
@@ -31,7 +25,9 @@ def made_applier(dataset: Dataset, context: SideContext, stores: StandbyStores, 
     """What makes the standby equal to commits. ``early``: content that came ahead of its commit; ``turns``: others have one
     before every change. Writes nothing yet."""
     if dataset.is_device:
-        return _device_applier(dataset, context, stores, turns)
+        from agent.node.kinds.device_standby import device_applier
+
+        return device_applier(dataset, context, stores, turns)
     supply = Supply(stores.catalog.reader, stores.mending.read, stores.mending.patch_of, early)
     scratch = context.around.home(dataset) / "scratch"
     scratch.mkdir(exist_ok=True, mode=0o700)
@@ -47,28 +43,13 @@ def made_applier(dataset: Dataset, context: SideContext, stores: StandbyStores, 
     return Applier(place, supply, stores.local, context.board, clock=context.around.clock, brake=dataset.brake)
 
 
-#: Where what belongs to a block device is kept, in the dataset's own directory.
-KEPT = "device"
-
-
-def _device_applier(dataset: Dataset, context: SideContext, stores: StandbyStores, turns: Turns) -> Applies:
-    forget_tracker(dataset, context.around)
-    place = _device_place(dataset, context.around, turns.step)
-    supply = DeviceSupply(stores.catalog.reader, stores.mending.read, stores.mending.patch_of)
-    clock = context.around.clock
-    return DeviceApplier(place, supply, stores.local, context.board, clock=clock, brake=dataset.brake)
-
-
-def _device_place(dataset: Dataset, around: Surroundings, step: Step) -> DevicePlace:
-    kept = around.home(dataset) / KEPT
-    return DevicePlace(dataset.path, dataset.name, str(kept), step, dataset.adopt)
-
-
 def took_for_standby(dataset: Dataset, around: Surroundings, local: Local, commit: CommitNumber) -> None:
     """On entry nobody writes into what was captured here, and it equals ``commit``. On exit it is this node's standby, durably.
     Raises ``RootFailed``, ``Held``, ``StoreFailed``."""
     if dataset.is_device:
-        return take_device_for_standby(_device_place(dataset, around, no_step), local, commit)
+        from agent.node.kinds.device_standby import took_device_for_standby
+
+        return took_device_for_standby(dataset, around, local, commit)
     scratch = around.home(dataset) / "scratch"
     scratch.mkdir(exist_ok=True, mode=0o700)
     return take_for_standby(dataset.path, dataset.name, local, commit, str(scratch))

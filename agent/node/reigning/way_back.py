@@ -15,7 +15,6 @@ from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import ROLLING_BACK
 from agent.generations.afar import NamedMoment, OpenMoment
 from agent.node.context import SideContext
-from agent.roles.rollback.device_back import PrimaryDevice, device_back
 from agent.roles.rollback.going_back import PrimaryRoot, RollbackMeans, WentBack, go_back
 from agent.roles.rollback.root_facts import RootFacts
 from agent.roles.rollback.steps import KIND, RECORD, WantedRollback, kept_commit, wanted_in
@@ -90,6 +89,8 @@ class TreeOnItsWay:
         home, board, clock = self._context.around.home(self._dataset), self._context.board, self._context.around.clock
         way = RollbackMeans(self._catalog, RootFacts(self._local), self.target, self._kept, moment, board, clock, look)
         if self._dataset.is_device:
+            from agent.roles.rollback.device_back import PrimaryDevice, device_back
+
             device = PrimaryDevice(self._dataset.path, str(home))
             return device_back(device, way)
         scratch = home / "scratch"

@@ -26,8 +26,6 @@ _LOST = re.compile(r"^(?:overrun|commit overrun|dropped events): (\d+)$", re.MUL
 #: What was noted on a processor: what was read, and what waits. It never falls, unless somebody empties the ring.
 _NOTED = re.compile(r"^(?:entries|read events): (\d+)$", re.MULTILINE)
 _LONGEST_PAGE = 1 << 20
-#: Seconds from the making of an instance until its rings are held for sure.
-_JUST_MADE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +181,6 @@ class TraceInstance:
     def _write(self, name: str, text: str) -> None:
         with (self.path / name).open("w") as file:
             file.write(text)
-
-
-def is_left_over(path: Path, now: float) -> bool:
-    """Whether an instance may be a dead agent's: nobody has just made it, or left it to be found again. One whose rings somebody
-    holds cannot be removed anyway. ``now``: seconds since 1970."""
-    try:
-        return path.stat().st_mtime + _JUST_MADE < now
-    except OSError:
-        return False
 
 
 def removed(path: Path) -> None:

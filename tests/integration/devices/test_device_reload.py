@@ -6,7 +6,7 @@ import os
 import random
 from pathlib import Path
 
-from agent.watch.blocks.choose import instance_name
+from agent.watch.blocks.instances import instance_name
 from agent.watch.blocks.tracefs import tracefs_place
 from fakes.agents import Agent
 from fakes.device_agents import DevicePair, device_pair

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from agent.watch.blocks.choose import instance_name
+from agent.watch.blocks.instances import instance_name
 from agent.watch.blocks.tracefs import tracefs_place
 from fakes.device_agents import device_pair
 from fakes.status_pages import is_state, must_be

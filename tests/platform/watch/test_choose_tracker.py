@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agent.watch.blocks.choose import instance_name, leftovers_removed, not_followed_any_more, tracker_of
-from agent.watch.blocks.tracefs import tracefs_place
+from agent.watch.blocks.choose import not_followed_any_more, tracker_of
+from agent.watch.blocks.instances import instance_name, leftovers_removed, of_nobody
+from agent.watch.blocks.tracefs import removed, tracefs_place
 from fakes.agents import pair
 from fakes.eventually import eventually
 from fakes.loop_device import sparse
@@ -20,9 +21,24 @@ def test_a_file_is_followed_by_its_times(tmp_path: Path) -> None:
     assert ["events", "blocktrace", "blocktrace"] == kinds
 
 
+def test_which_instances_nobody_uses() -> None:
+    """This agent's that no dataset uses, and another's that is old; never one in use, however old, or a stranger's."""
+    found = {
+        "hikae-me-a": 0.0,
+        "hikae-me-b": 99.0,
+        "hikae-me-c": 99.0,
+        "hikae-you-a": 30.0,
+        "hikae-you-b": 50.0,
+        "perf": 0.0,
+    }
+    assert ["hikae-me-b", "hikae-you-a"] == of_nobody(found, "hikae-me-", {"hikae-me-a", "hikae-me-c"}, 100.0)
+
+
 @needs_tracepoints
 def test_instances_of_an_earlier_life_are_removed(tmp_path: Path) -> None:
-    """Those of this agent that no dataset uses, and another agent's where it was killed; not one that was just made."""
+    """Those of this agent that no dataset uses, not what was just made by another.
+
+    Other tests' agents run beside this one, and remove what is old as well: only what they leave alone is counted."""
     instances = tracefs_place() / "instances"
     other = tmp_path / "other"
     other.mkdir()
@@ -32,12 +48,12 @@ def test_instances_of_an_earlier_life_are_removed(tmp_path: Path) -> None:
             (instances / name).mkdir()
         assert [names[1]] == [one for one in leftovers_removed(tmp_path, ["a"]) if one in names]
         assert {names[0], names[2]} == set(names) & set(os.listdir(instances))
-        os.utime(instances / names[0], (0, 0))
         os.utime(instances / names[2], (0, 0))
-        assert [names[2]] == [one for one in leftovers_removed(tmp_path, ["a"]) if one in names]
+        leftovers_removed(tmp_path, ["a"])
+        assert {names[0]} == set(names) & set(os.listdir(instances))
     finally:
         for name in names:
-            (instances / name).rmdir() if (instances / name).exists() else None
+            removed(instances / name)
 
 
 @needs_tracepoints
