@@ -16,6 +16,7 @@ class Unit(Enum):
     SECONDS = "s"
     BYTES = "B"
     RATE = "B/s"
+    CORE = "%"
 
 
 @dataclass(frozen=True, slots=True)

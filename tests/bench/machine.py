@@ -47,16 +47,19 @@ def two_filesystems(base: Path) -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    mounted: list[Path] = []
-    try:
-        for where in (base, base / OTHER):
-            where.mkdir(exist_ok=True)
-            finish(("mount", "-t", "tmpfs", "-o", "size=95%,nr_inodes=0,mode=0755", "hikae-bench", str(where)))
-            mounted.append(where)
+    with filesystem_in_memory(base), filesystem_in_memory(base / OTHER):
         yield
+
+
+@contextmanager
+def filesystem_in_memory(where: Path) -> Iterator[Path]:
+    """One of its own at ``where``, which is made. Takes root."""
+    where.mkdir(exist_ok=True)
+    finish(("mount", "-t", "tmpfs", "-o", "size=95%,nr_inodes=0,mode=0755", "hikae-bench", str(where)))
+    try:
+        yield where
     finally:
-        for where in reversed(mounted):
-            finish(("umount", "-l", str(where)))
+        finish(("umount", "-l", str(where)))
 
 
 def of_the_other(base: Path) -> Path:

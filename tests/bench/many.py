@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from agent.api.client import AdminClient
-from agent.operations.waiting import ReconcileRequest
 from bench import copies, ours, workloads
 from bench.crew import Failed, peak_memory
 from bench.figures import Row, Spec, alone
 from bench.job import Bench, Beside
-from fakes.agents import Pair
 
 #: In memory, for a file: its inode on both sides and its rows in both catalogs and their logs.
 _A_FILE = 4096
@@ -26,22 +22,16 @@ def many(bench: Bench, specs: Mapping[str, Spec]) -> Iterator[Row]:
     with ours.agents(bench.base, source) as pair:
         bench.say(f"first sync: {ours.first_sync(pair):.2f} s")
         # One that is not counted: what was young when it was read is read once more.
-        _reconcile(pair)
+        ours.reconcile(pair)
         own: list[float] = []
         rsync = Beside()
         for _ in range(bench.sizes.many_runs):
-            own.append(_reconcile(pair))
+            own.append(ours.reconcile(pair))
             rsync.run(lambda: _nothing_to_do(bench.ssh(), source, pair.target))
             bench.say(f"hikae {own[-1]:.2f} s; rsync: {rsync.reason or f'{rsync.figures[-1]:.2f} s'}")
         yield rsync.row(specs["reconcile-unchanged"], own)
         for name, agent in (("memory-primary", pair.alpha), ("memory-secondary", pair.beta)):
             yield alone(specs[name], [peak_memory(ours.process_id(agent))])
-
-
-def _reconcile(pair: Pair) -> float:
-    begun = time.monotonic()
-    AdminClient(str(pair.alpha.socket)).ask(ReconcileRequest("web"))
-    return time.monotonic() - begun
 
 
 def _nothing_to_do(ssh: str, source: Path, target: Path) -> float:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from agent.api.client import AdminClient
 from agent.core.ids import NOTHING, ROOT
 from agent.core.rows import decode_object
+from agent.operations.waiting import ReconcileRequest
 from agent.store.catalog.catalog import CatalogReader
 from bench.crew import Failed, finish
 from bench.machine import of_the_other, program
@@ -69,6 +71,16 @@ def one_first_sync(base: Path, source: Path) -> float:
 def applied(pair: Pair) -> None:
     """Wait until all that was written is durable and applied on the secondary."""
     pair.alpha.wait("applied", _PATIENCE)
+
+
+def reconcile(pair: Pair) -> float:
+    """Let the primary look at all of its tree; how many seconds that took. Raises :class:`Failed` when anything was found."""
+    begun = time.monotonic()
+    done = AdminClient(str(pair.alpha.socket)).ask(ReconcileRequest("web"))
+    seconds = time.monotonic() - begun
+    if done["found"]:
+        raise Failed(f"a reconcile found {done['found']} changes where there should be none")
+    return seconds
 
 
 def process_id(agent: Agent) -> int:

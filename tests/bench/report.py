@@ -13,7 +13,7 @@ _HEADS = ("row", "work", "beside", "hikae", "peer", "ratio", "limit", "aim", "ho
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """``bench.json``: an array, one object a row; seconds, bytes and bytes a second as numbers."""
+    """``bench.json``: an array, one object a row; seconds, bytes, bytes a second and percent of a core as numbers."""
     return json.dumps([_object(row) for row in rows], indent=2, ensure_ascii=False) + "\n"
 
 
@@ -53,6 +53,8 @@ def figure(value: float | None, unit: Unit) -> str:
         return "–"
     if unit is Unit.SECONDS:
         return f"{value * 1000:.1f} ms" if abs(value) < 1 else f"{value:.2f} s"
+    if unit is Unit.CORE:
+        return f"{value:.1f} %"
     return f"{value / MIB:,.1f} MiB" + ("/s" if unit is Unit.RATE else "")
 
 

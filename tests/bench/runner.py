@@ -13,11 +13,13 @@ from pathlib import Path
 
 from bench import (
     balanced,
+    busy_file,
     changes,
     delays,
     devices,
     expiry,
     first_syncs,
+    foreign_changes,
     health,
     many,
     moments,
@@ -54,6 +56,8 @@ JOBS: Mapping[str, Job] = {
     "health": health.health,
     "track": tracking.track,
     "device": devices.device,
+    "busy-file": busy_file.busy_file,
+    "foreign-changes": foreign_changes.foreign_changes,
 }
 
 

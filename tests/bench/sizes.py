@@ -13,7 +13,7 @@ class Sizes:
 
     ``small_runs`` and ``large_runs``: pairs of runs up to and above 1 GiB. Sizes in bytes, rates in writes a second; ``changes``:
     files that are changed before an old primary rejoins; ``freezes``: moments of a device, of which a node gives one a
-    minute; ``days``: generations of a store, one a day."""
+    minute; ``days``: generations of a store, one a day; ``busy_seconds``: for which one page is written again and again."""
 
     quick: bool
     hold_memory: bool
@@ -41,6 +41,9 @@ class Sizes:
     track_runs: int
     freezes: int
     days: int
+    busy_seconds: float
+    busy_runs: int
+    foreign_runs: int
 
     @property
     def pieces(self) -> int:
@@ -75,6 +78,9 @@ FULL = Sizes(
     track_runs=3,
     freezes=5,
     days=30,
+    busy_seconds=30.0,
+    busy_runs=3,
+    foreign_runs=5,
 )
 QUICK = Sizes(
     quick=True,
@@ -103,6 +109,9 @@ QUICK = Sizes(
     track_runs=1,
     freezes=1,
     days=30,
+    busy_seconds=20.0,
+    busy_runs=1,
+    foreign_runs=3,
 )
 
 

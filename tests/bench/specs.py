@@ -9,6 +9,8 @@ from bench.sizes import MIB, Sizes, size_in_words
 CHANGED_BYTES, _OF_A_CHANGE = 500, 200
 #: Of how many files two moments that are compared differ, and in how many generations a name is looked for.
 DIFFERENCES, GENERATIONS = 10_000, 60
+#: The file of which one page is written so often a second; and changes a second of link counts outside of the tree.
+BUSY_BYTES, BUSY_RATE, FOREIGN_RATE = 64 * MIB, 10, 2_000
 #: Work that is measured in one go, by the name that ``ROWS`` may give, and its rows.
 Jobs = dict[str, tuple[Spec, ...]]
 
@@ -33,6 +35,8 @@ def jobs(sizes: Sizes) -> Jobs:
         "health": _health(sizes),
         "track": _track(sizes),
         "device": _device(),
+        "busy-file": _busy_file(sizes),
+        "foreign-changes": _foreign_changes(sizes),
     }
 
 
@@ -222,3 +226,18 @@ def _device() -> tuple[Spec, ...]:
         Spec("device-wire", wire, "the pages that were written", Unit.BYTES, 1.5),
         Spec("device-flat-out", flat, "", Unit.RATE, better="higher", of="ours"),
     )
+
+
+def _busy_file(sizes: Sizes) -> tuple[Spec, ...]:
+    file = f"one place of a {size_in_words(BUSY_BYTES)} file"
+    work = f"{file} written {BUSY_RATE} times a second for {sizes.busy_seconds:g} s: percent of a core"
+    return (
+        Spec("busy-file-primary", f"{work}, primary", "", Unit.CORE, limit=15.0, of="ours"),
+        Spec("busy-file-secondary", f"{work}, secondary", "", Unit.CORE, limit=10.0, of="ours"),
+    )
+
+
+def _foreign_changes(sizes: Sizes) -> tuple[Spec, ...]:
+    changes = f"{FOREIGN_RATE:,} changes/s of link counts outside of the tree, on its filesystem"
+    work = f"reconcile of {sizes.many_files:,} unchanged empty files beside {changes}"
+    return (Spec("foreign-changes", work, "the same, these changes on another filesystem", limit=1.2),)

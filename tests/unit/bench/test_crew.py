@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.crew import Failed, finish, peak_memory, running, until
+from bench.crew import Failed, finish, peak_memory, processor_time, running, until
 from fakes.agents import REPOSITORY
 
 _ORPHAN = """
@@ -62,6 +62,19 @@ def test_memory_counts_what_a_process_started(tmp_path: Path) -> None:
         child = int(told.read_text())
         assert 0 < peak_memory(child) < peak_memory(process.pid)
     assert 0 == peak_memory(process.pid)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_processor_time_counts_what_a_process_started(tmp_path: Path, ends: bool) -> None:
+    """A shell takes next to none; its child's counts while it runs, and when it has ended."""
+    told = tmp_path / "told"
+    child = f"{sys.executable} -c 'import time\nwhile time.process_time() < 0.3: pass'"
+    words = f"{child}; touch {told}; sleep 1000" if ends else f"({child}; touch {told}; sleep 1000) & wait"
+    with running(("sh", "-c", words), tmp_path / "log") as process:
+        until(told.exists, "the end of the work")
+        # The kernel tells hundredths, those of the system apart.
+        assert 0.28 <= processor_time(process.pid) < 30
+    assert 0.0 == processor_time(process.pid)
 
 
 def test_a_wait_has_an_end() -> None:

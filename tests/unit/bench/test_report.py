@@ -75,8 +75,9 @@ def test_a_page_without_its_markers_is_refused(order: tuple[int, ...]) -> None:
         (12.0, Unit.SECONDS, "12.00 s"),
         (5 << 30, Unit.BYTES, "5,120.0 MiB"),
         (5 << 20, Unit.RATE, "5.0 MiB/s"),
+        (7.0, Unit.CORE, "7.0 %"),
     ],
 )
 def test_figures_are_shown_in_the_unit_that_people_think_in(value: float | None, unit: Unit, words: str) -> None:
-    """Milliseconds below a second, MiB for bytes."""
+    """Milliseconds below a second, MiB for bytes, percent for a part of a core."""
     assert words == figure(value, unit)

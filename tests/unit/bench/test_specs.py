@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.runner import JOBS
-from bench.sizes import FULL, GIB, QUICK, size_in_words
-from bench.specs import chosen, jobs
+from bench.sizes import FULL, GIB, MIB, QUICK, size_in_words
+from bench.specs import BUSY_BYTES, BUSY_RATE, FOREIGN_RATE, chosen, jobs
 
 
 def test_every_job_can_be_run_and_every_row_has_its_own_name() -> None:
@@ -34,6 +34,17 @@ def test_the_full_sizes_are_those_of_the_agreement() -> None:
     )
     assert 10_486 == FULL.pieces
     assert ("4 GiB", "256 MiB") == (size_in_words(FULL.large_bytes), size_in_words(QUICK.large_bytes))
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "of"),
+    [("busy-file-primary", 15.0, "ours"), ("busy-file-secondary", 10.0, "ours"), ("foreign-changes", 1.2, "ratio")],
+)
+def test_what_is_promised_of_others_writes_is_held(name: str, limit: float, of: str) -> None:
+    """Percent of a core for a large file that is written all the time; a ratio for others' changes of link counts."""
+    found = next(spec for specs in jobs(FULL).values() for spec in specs if spec.name == name)
+    assert (limit, of, "lower") == (found.limit, found.of, found.better)
+    assert (64 * MIB, 10, 2_000) == (BUSY_BYTES, BUSY_RATE, FOREIGN_RATE)
 
 
 def test_a_row_brings_the_job_that_measures_it() -> None:
