@@ -28,9 +28,6 @@ from agent.watch.records import DecodedRecord
 from agent.watch.watched_root import WatchedRoot
 
 _READ_SIZE = 256 * 1024
-# After the first event of a burst the queue may fill for this long: the kernel merges create, write and close of a file
-# into one record, and a wake-up costs more than a record. A barrier ends it.
-_PAUSE_MS = 2
 _WAKES = 4096
 _OVERFLOWED = Hint(b"", Look.SUBTREE)
 _DIRECTORY_MOVES = records.RENAME | records.MOVED_FROM | records.MOVED_TO
@@ -38,6 +35,25 @@ _NAMES_CHANGED = records.CREATE | records.DELETE | _DIRECTORY_MOVES
 _WRITTEN = records.MODIFY | records.CLOSE_WRITE
 _CONTENT = _WRITTEN | records.ATTRIB
 _NAMED_KEPT = 8192
+
+
+class ReadPause:
+    """For how long the queue may fill after a batch was read, in milliseconds.
+
+    The kernel merges create, write and close of a file into one record, and a wake-up costs more than a record. Where many batches
+    in a row had nothing that is in a root, what others do on the filesystem may gather for longer: one of ours then waits so long
+    once. A barrier ends any pause."""
+
+    SHORT, LONG, MANY = 2, 10, 25
+
+    def __init__(self) -> None:
+        self.ms = self.SHORT
+        self._others = 0
+
+    def took(self, *, is_ours: bool) -> None:
+        """A batch was read. ``is_ours``: whether anything in it may be in a root."""
+        self._others = 0 if is_ours else self._others + 1
+        self.ms = self.SHORT if self._others < self.MANY else self.LONG
 
 
 class FanotifyWatcher(WatchedRoot):
@@ -209,6 +225,7 @@ class _Group:
         self._read = 0
         self._given = 0
         self._emptied = 0
+        self._pause = ReadPause()
         self._ending = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name=f"hikae-fanotify-{fd}")
@@ -281,7 +298,7 @@ class _Group:
                 poll.poll()
                 while self._take_batch() and not self._ending:
                     pass
-                if pause.poll(_PAUSE_MS):
+                if pause.poll(self._pause.ms):
                     os.read(self._wake_read, _WAKES)
         except Exception as error:  # noqa: BLE001 - whatever it is, the watchers must not look alive
             with self._state:
@@ -330,6 +347,7 @@ class _Group:
         for watcher, hints in batches.items():
             watcher.events += len(hints)
             watcher.deliver(hints)
+        self._pause.took(is_ours=any(hint.path or hint.content for hints in batches.values() for hint in hints))
 
     def _doubt(self, batches: dict[FanotifyWatcher, list[Hint]]) -> None:
         """Events were lost, or cannot be understood: everything below every root may have changed."""
@@ -352,6 +370,8 @@ class _Reading:
         self._watchers = watchers
         self._batches = batches
         self._renamed: set[bytes] = set()
+        #: Objects that got a name outside of every root: they live.
+        self._linked: set[bytes] = set()
         self._nameless: dict[bytes, int] = {}
 
     def take(self, masks: dict[bytes, int]) -> None:
@@ -373,6 +393,8 @@ class _Reading:
                     self._without_directory(found.handle, mask)
                 elif mask & _CONTENT and not mask & records.ONDIR:
                     self._outside(found.handle)
+                elif mask & _NAMES_CHANGED == records.CREATE:
+                    self._linked.add(found.handle)
                 if standing and self._nameless and mask & _NAMES_CHANGED:
                     self._renamed.add(found.handle)
         self._by_handle()
@@ -434,7 +456,7 @@ class _Reading:
         """Objects without a name in their record: changes of the link count (another record of the batch has the name of
         most of them), and writes through handles, as an NFS server does."""
         for handle, mask in self._nameless.items():
-            if handle not in self._renamed and self._places.alive(handle):
+            if handle not in self._renamed and (handle in self._linked or self._places.alive(handle)):
                 told = bool(mask & _WRITTEN)
                 for watcher in self._watchers:
                     self._put(watcher, Hint(b"", Look.ENTRY, handle, content=told))

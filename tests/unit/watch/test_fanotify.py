@@ -17,7 +17,7 @@ import pytest
 from agent.fs.confined import exchange
 from agent.fs.handles import filesystem_id, handle_of, handle_of_fd, open_by_handle
 from agent.watch import fanotify, handle_paths
-from agent.watch.fanotify import FanotifyGroups, FanotifyWatcher
+from agent.watch.fanotify import FanotifyGroups, FanotifyWatcher, ReadPause
 from agent.watch.hint import Hint, Look, Passing, no_further_names
 from fakes.eventually import eventually
 from fakes.watch_fakes import SeenHints
@@ -195,6 +195,32 @@ def test_a_write_through_a_handle(groups: FanotifyGroups, root: Path) -> None:
         os.close(mount)
         assert watcher.barrier(LONG)
         assert seen.covers(b"file", of_file)
+
+
+def test_a_name_outside_is_told_by_handle_while_the_object_lives(groups: FanotifyGroups, root: Path) -> None:
+    """Of an object of the root, too: from then on it may be written through a name that nobody watches."""
+    inside, other = root / "inside", root.parent / "other"
+    for one in (inside, other):
+        one.touch()
+    ours, gone = handle(inside), handle(other)
+    watcher = groups.watcher(str(root), no_further_names)
+    with started(watcher) as seen:
+        os.link(inside, root.parent / "link")
+        other.unlink()
+        assert watcher.barrier(LONG)
+        assert ([False], []) == ([one.content for one in seen.of(ours)], seen.of(gone))
+
+
+def test_what_others_do_may_gather_for_longer() -> None:
+    """After many batches of others alone, and until one has something of ours; never after a few."""
+    pause = ReadPause()
+    for _ in range(ReadPause.MANY - 1):
+        pause.took(is_ours=False)
+    before = pause.ms
+    pause.took(is_ours=False)
+    long = pause.ms
+    pause.took(is_ours=True)
+    assert (ReadPause.SHORT, ReadPause.LONG, ReadPause.SHORT) == (before, long, pause.ms)
 
 
 def test_deleting_one_of_several_links_is_told_by_name(groups: FanotifyGroups, root: Path) -> None:
