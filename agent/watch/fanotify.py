@@ -40,7 +40,7 @@ _NAMED_KEPT = 8192
 class ReadPause:
     """For how long the queue may fill after a batch was read, in milliseconds.
 
-    The kernel merges create, write and close of a file into one record, and a wake-up costs more than a record. Where many batches
+    The kernel merges create, write and close of a file into one record; a wake-up costs more than a record. Where many batches
     in a row had nothing that is in a root, what others do on the filesystem may gather for longer: one of ours then waits so long
     once. A barrier ends any pause."""
 
