@@ -9,25 +9,39 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from agent.store.catalog.catalog import CatalogReader
 from fakes.agents import UNBRAKED, Pair
-from fakes.changing import written_to
 from fakes.eventually import eventually
 from fakes.loop_image import run
 from fakes.slow_link import SlowLink, can_link, slow_link
+from fakes.slow_looks import (
+    BACK_SECONDS,
+    BEHIND,
+    CATCHUP,
+    DISCONNECTED,
+    FIRST_SYNC,
+    FOUND_SECONDS,
+    HALF,
+    STREAMING,
+    Cut,
+    Look,
+    false_first_sync,
+    false_states,
+    packs,
+    standing_problems,
+    watched,
+)
 
 WHOLE = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) > 0
 MIB = 1 << 20
-HALF = 0.5
 #: Of the truth, in bytes, and in seconds of the link: what is on its way at this moment is neither here nor there.
 LEFT_SHARE, LEFT_FLOOR, LEFT_SECONDS = 0.15, 256 << 10, 0.25
 LAG_SECONDS = 1.0
@@ -36,63 +50,6 @@ FORECAST_AFTER, FORECAST_SHARE, FORECAST_FLOOR = 10.0, 1 / 3, 1.5
 EDIT_SECONDS = 5.0
 
 pytestmark = pytest.mark.skipif(not can_link(), reason="takes root, ip, tc and ss")
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What status said, and what was true: ``at`` monotonic seconds; bytes; ``lag`` and ``forecast`` seconds or None."""
-
-    at: float
-    state: str
-    lag: float | None
-    left: int
-    forecast: float | None
-    arrived: int
-
-
-@dataclass(slots=True)
-class Watched:
-    """Looks at a peer each half second while a burst is worked off."""
-
-    link: SlowLink
-    looks: list[Look] = field(default_factory=list)
-    _enough: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        """Look until told to end."""
-        while not self._enough.wait(HALF):
-            self.looks.append(look(self.link.both))
-
-    def end(self) -> None:
-        """No more looks."""
-        self._enough.set()
-
-
-def look(both: Pair) -> Look:
-    """One look."""
-    arrived, seen = packs(both), both.alpha.look()
-    peer = seen["peers"][0]
-    return Look(
-        time.monotonic(), seen["state"], peer["lag_seconds"], peer["behind_bytes"], peer["forecast_seconds"], arrived
-    )
-
-
-def packs(both: Pair) -> int:
-    """Bytes in the secondary's packs."""
-    return sum(written_to(path) for path in (both.home(both.beta) / "vault/packs").glob("*.pack"))
-
-
-@contextmanager
-def watched(link: SlowLink) -> Iterator[Watched]:
-    """Looks for as long as the block lasts."""
-    one = Watched(link)
-    thread = threading.Thread(target=one.run, name="looks")
-    thread.start()
-    try:
-        yield one
-    finally:
-        one.end()
-        thread.join()
 
 
 def untruths(looks: list[Look], made: Burst, whole: int, rate: float) -> list[str]:
@@ -154,21 +111,27 @@ def report(title: str, looks: list[Look], began: float) -> None:
     """Every look, for the record."""
     print(f"\n{title}")
     for one in looks:
-        said = f"{one.state:<12} lag {one.lag}  left {one.left:,}  forecast {one.forecast}"
-        print(f"{one.at - began:7.1f} s  {said}  arrived {one.arrived:,}")
+        print(one.words(began))
+
+
+def must_be_none(found: list[str]) -> None:
+    """Nothing false was said; else all of it."""
+    assert [] == found, "\n".join(found)
 
 
 def look_at_a_burst(megabits: float, seconds: float, rng: random.Random, files: int = 20) -> None:
     """A burst that takes ``seconds`` at this rate: all that is said of it is so."""
     with running(megabits) as link:
         size = int(megabits * 125_000 * seconds)
-        with watched(link) as seen:
+        with watched(link.both) as seen:
             made = burst(link, rng, size, files)
             link.both.alpha.wait("durable", within=10 * seconds + 60)
-            time.sleep(2 * HALF)
+            time.sleep(6 * HALF)
         report(f"{made.size:,} bytes in {files} files at {megabits} Mbit/s", seen.looks, made.began)
         print(f"written after {made.written - made.began:.1f} s")
-        assert [] == untruths(seen.looks, made, packs(link.both), megabits * 125_000)
+        whole = packs(link.both)
+        must_be_none(false_states(seen.looks, whole, made.began, size=made.size))
+        must_be_none(untruths(seen.looks, made, whole, megabits * 125_000))
 
 
 @pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")
@@ -195,24 +158,58 @@ def test_a_wait_covers_all_of_a_burst(megabits: float, rng: random.Random) -> No
 
 @pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")
 @pytest.mark.parametrize("megabits", [1, 10])
-def test_a_link_that_is_cut_is_told(megabits: float, rng: random.Random) -> None:
-    """`disconnected` while it is cut, gone within seconds of its return; everything arrives, flapping or not."""
+def test_a_first_sync_is_told(megabits: float, rng: random.Random) -> None:
+    """`first-sync` at each half second until the tree stands there, and check is not OK before that."""
+    with slow_link(UNBRAKED, megabits) as link:
+        made = burst(link, rng, int(megabits * 125_000 * 30), 20)
+        link.both.start()
+        for agent in link.both.agents:
+            agent.up()
+        lacking = {f"burst-{number}": made.size // 20 for number in range(20)}
+        with watched(link.both, lacking) as seen:
+            link.both.alpha.wait("applied", within=300)
+            time.sleep(6 * HALF)
+        report(f"first sync of {made.size:,} bytes at {megabits} Mbit/s", seen.looks, made.written)
+        must_be_none(false_first_sync(seen.looks, made.written))
+
+
+@pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")
+@pytest.mark.parametrize(("megabits", "kept"), [(1, 0), (10, 45)])
+def test_a_link_that_is_cut_is_told(megabits: float, kept: float, rng: random.Random) -> None:
+    """`disconnected` while it is cut, gone within seconds of its return, state and problem; what is cut for a second at a time is
+    not disconnected; everything arrives. ``kept``: seconds that the link stays cut once it is told: pauses between calls grow."""
+    cuts: list[Cut] = []
     with running(megabits) as link:
-        burst(link, rng, int(megabits * 125_000 * 60), 10)
-        time.sleep(5)
-        link.cut()
-        eventually(lambda: link.both.alpha.look()["state"] == "disconnected", 60)
-        link.join()
-        back = time.monotonic()
-        eventually(lambda: link.both.alpha.look()["state"] != "disconnected", 60)
-        print(f"connected {time.monotonic() - back:.1f} s after its return")
-        for _ in range(5):
+        with watched(link.both) as seen:
+            made = burst(link, rng, int(megabits * 125_000 * 60), 10)
+            time.sleep(5)
+            began = time.monotonic()
             link.cut()
-            time.sleep(1)
-            link.join()
-            time.sleep(2)
-        link.both.alpha.wait("applied", within=400)
+            eventually(lambda: seen.looks[-1].state == DISCONNECTED, 2 * FOUND_SECONDS)
+            time.sleep(kept)
+            cuts.append(joined(link, began))
+            eventually(lambda: seen.looks[-1].state != DISCONNECTED, 3 * BACK_SECONDS)
+            print(f"connected {time.monotonic() - cuts[-1].ended:.1f} s after its return")
+            for _ in range(5):
+                began = time.monotonic()
+                link.cut()
+                time.sleep(1)
+                cuts.append(joined(link, began))
+                time.sleep(2)
+            link.both.alpha.wait("applied", within=400)
+            time.sleep(6 * HALF)
+        report(f"{made.size:,} bytes at {megabits} Mbit/s, cut", seen.looks, made.began)
+        print(f"cut: {', '.join(f'{cut.began - made.began:.1f} to {cut.ended - made.began:.1f} s' for cut in cuts)}")
         link.both.must_equal(link.both.datasets["web"])
+        must_be_none(standing_problems(seen.looks, made.began))
+        must_be_none(false_states(seen.looks, packs(link.both), made.began, size=made.size, cuts=cuts))
+        assert (STREAMING, frozenset()) == (seen.looks[-1].state, seen.looks[-1].problems)
+
+
+def joined(link: SlowLink, began: float) -> Cut:
+    """Join it again; from when to when it was cut."""
+    link.join()
+    return Cut(began, time.monotonic())
 
 
 @pytest.mark.skipif(not WHOLE, reason="make soak PART=slow-links")
@@ -265,3 +262,90 @@ def rsynced(source: Path, tmp_path: Path) -> int:
     )
     line = next(line for line in said.splitlines() if line.startswith("Total bytes sent"))
     return int(line.partition(":")[2].replace(",", ""))
+
+
+#: A mebibyte a second, ten seconds of rest and a burst of forty, as the looks of a truthful status.
+_BEGAN, _SIZE = 10.0, 40 * MIB
+
+
+def truthful(cut: Cut | None = None) -> list[Look]:
+    """Looks at a burst of which status says what is so, cut or not."""
+    looks: list[Look] = []
+    arrived = 0
+    for half in range(240 if cut else 140):
+        at = half * HALF
+        away = cut is not None and cut.began <= at < cut.ended
+        left = _SIZE - arrived if at >= _BEGAN else 0
+        late = left > 15 * MIB and at > _BEGAN + 3
+        state = BEHIND if late else STREAMING
+        known = away and cut is not None and at > cut.began + 15
+        looks.append(Look(at, DISCONNECTED if known else state, 0.0, left, None, arrived))
+        arrived += 0 if away or at < _BEGAN else min(MIB // 2, left)
+    return looks
+
+
+def said(looks: list[Look], state: str, began: float, ended: float) -> list[Look]:
+    """The looks, of which those in between say another state."""
+    return [replace(one, state=state) if began <= one.at < ended else one for one in looks]
+
+
+@pytest.mark.parametrize(
+    ("state", "began", "ended", "wrong"),
+    [
+        (STREAMING, 0, 15, 0),
+        (STREAMING, 20, 25, 10),
+        (BEHIND, 46, 50, 8),
+        (BEHIND, 55, 56, 2),
+        ("degraded", 30, 31, 2),
+        (DISCONNECTED, 30, 31, 2),
+        (CATCHUP, 30, 31, 2),
+    ],
+)
+def test_a_false_state_is_found(state: str, began: float, ended: float, wrong: int) -> None:
+    """What looks say of a burst is held against what arrived: each that is far from it is named, and no other."""
+    assert [] == false_states(truthful(), _SIZE, _BEGAN, size=_SIZE)
+    assert wrong == len(false_states(said(truthful(), state, began, ended), _SIZE, _BEGAN, size=_SIZE))
+
+
+@pytest.mark.parametrize(
+    ("state", "began", "ended", "wrong"),
+    [
+        (BEHIND, 30, 38, 0),
+        (STREAMING, 30, 38, 16),
+        (BEHIND, 44, 50, 12),
+        (DISCONNECTED, 60, 79, 0),
+        (DISCONNECTED, 60, 85, 9),
+        (DISCONNECTED, 70, 71, 2),
+        (CATCHUP, 60, 70, 0),
+    ],
+)
+def test_a_false_state_beside_a_cut_is_found(state: str, began: float, ended: float, wrong: int) -> None:
+    """Of a link that is cut from 20 to 60 s: what is said too late, too long, or again is named."""
+    cut = Cut(20, 60)
+    looks = truthful(cut)
+    assert [] == false_states(looks, _SIZE, _BEGAN, size=_SIZE, cuts=[cut])
+    found = false_states(said(looks, state, began, ended), _SIZE, _BEGAN, size=_SIZE, cuts=[cut])
+    assert wrong == len(found), "\n".join(found)
+
+
+def test_a_problem_that_stands_too_long_is_found() -> None:
+    """That of a lost link goes within seconds of the call that is there again."""
+    looks = truthful(Cut(20, 60))
+    told = [replace(one, problems=frozenset({DISCONNECTED}) if 35 < one.at < 62 else frozenset()) for one in looks]
+    assert [] == standing_problems(told, _BEGAN)
+    told = [replace(one, problems=frozenset({DISCONNECTED}) if 35 < one.at < 64 else frozenset()) for one in looks]
+    assert 3 == len(standing_problems(told, _BEGAN))
+
+
+def test_a_false_word_of_a_first_sync_is_found() -> None:
+    """`streaming`, or OK, before the tree stands there; a first sync that never ends; `disconnected` in the middle."""
+    states = ["unconfirmed"] * 2 + [FIRST_SYNC] * 20 + [STREAMING] * 10
+    looks = [
+        Look(half * HALF, state, 0.0, 0, None, 0, int(state != STREAMING), frozenset(), int(state != STREAMING))
+        for half, state in enumerate(states)
+    ]
+    assert [] == false_first_sync(looks, 0.0)
+    for state, wrong in ((STREAMING, 2), (DISCONNECTED, 2), (BEHIND, 2)):
+        assert wrong == len(false_first_sync(said(looks, state, 5, 6), 0.0))
+    assert 2 == len(false_first_sync(said(looks, FIRST_SYNC, 12, 13), 0.0)), "a second after its end"
+    assert 1 == len(false_first_sync([replace(one, check=0) if one.at == 5 else one for one in looks], 0.0))
