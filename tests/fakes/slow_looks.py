@@ -25,9 +25,9 @@ LATE_SECONDS = 5.0
 QUEUE = 64 << 20
 #: A cut link is found by pings within 20 s, and a status that is asked a moment later says so.
 FOUND_SECONDS = 23.0
-#: The longest pause between two calls is 15 s; an attempt that began before the link was back, and the new call itself, come on
-#: top. The problem goes a second after the call is there.
-BACK_SECONDS, PROBLEM_SECONDS = 20.0, 2.5
+#: The pause between two calls is at most three times as long as all before since the call was lost, and at most 15 s; an attempt
+#: that began before the link was back, and the new call itself, come on top. The problem goes a second after the call is there.
+PAUSE_SECONDS, PAUSE_SHARE, ATTEMPT_SECONDS, PROBLEM_SECONDS = 15.0, 3.0, 6.0, 2.5
 #: After the last byte is there.
 END_SECONDS = 1.0
 
@@ -154,10 +154,17 @@ def by_the_cut(one: Look, looks: Sequence[Look], cuts: Sequence[Cut], otherwise:
         return otherwise
     if one.at < last.ended:
         return {DISCONNECTED} if one.at - last.began > FOUND_SECONDS else {DISCONNECTED} | otherwise
-    if is_short(last) or one.at - last.ended > BACK_SECONDS:
+    if is_short(last) or one.at - last.ended > back_within(last, looks):
         return otherwise
     since = [look for look in looks if last.ended < look.at < one.at]
     return otherwise if any(look.state != DISCONNECTED for look in since) else {DISCONNECTED} | otherwise
+
+
+def back_within(cut: Cut, looks: Sequence[Look]) -> float:
+    """Seconds after its end within which a call is there again; 0.0 if it was never lost."""
+    lost = [look.at for look in looks if cut.began <= look.at < cut.ended and look.state == DISCONNECTED]
+    pause = min(PAUSE_SECONDS, PAUSE_SHARE * (cut.ended - min(lost, default=cut.ended)))
+    return pause + ATTEMPT_SECONDS if lost else 0.0
 
 
 def is_short(cut: Cut) -> bool:
