@@ -185,7 +185,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             left_behind=not replica.followed and side.past is not None,
         )
         facts = replace(
-            facts, mode=_mode(facts), first_sync=_first_sync(side, facts, pump, newest, left, state.attempts)
+            facts, mode=peer_mode(facts), first_sync=_first_sync(side, facts, pump, newest, left, state.attempts)
         )
         if facts.first_sync is not None:
             # What the walk has not come to yet was written long ago and is nowhere there.
@@ -194,9 +194,10 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
     return tuple(peers), troubles
 
 
-def _mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
-    """A peer that streams is behind all the same while what waits for it needs long at the rate of the last seconds."""
-    waits = peer.behind_bytes > BEHIND_SECONDS * peer.rate > 0
+def peer_mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
+    """A peer that streams is behind all the same while what waits for it needs long at the rate of the last seconds; most of all
+    where nothing moves, as on a link that is cut and not missed yet."""
+    waits = peer.behind_bytes > BEHIND_SECONDS * peer.rate
     late = (peer.lag_seconds or 0.0) > LATE_SECONDS
     return "behind" if peer.mode == "streaming" and waits and late else peer.mode
 

@@ -1,0 +1,33 @@
+"""What is told of a peer that streams."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.node.facts import peer_mode
+from agent.status.facts import PeerFacts
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("waits", "rate", "lag", "told"),
+    [
+        pytest.param(0, 0.0, 0.0, "streaming", id="nothing waits"),
+        pytest.param(0, 0.0, 60.0, "streaming", id="nothing waits, and something is late"),
+        pytest.param(5 * MIB, MIB, 5.0, "streaming", id="five seconds of work"),
+        pytest.param(20 * MIB, MIB, 5.0, "behind", id="twenty seconds of work"),
+        pytest.param(20 * MIB, MIB, 1.0, "streaming", id="a burst has just been written"),
+        pytest.param(20 * MIB, 0.0, 12.0, "behind", id="nothing moves"),
+        pytest.param(20 * MIB, 0.0, 1.0, "streaming", id="nothing has moved yet"),
+        pytest.param(20 * MIB, 0.0, None, "streaming", id="no lag is known"),
+    ],
+)
+def test_a_peer_that_streams_is_behind(waits: int, rate: float, lag: float | None, told: str) -> None:
+    """By what waits, and by how late it is; the less moves, the more."""
+    peer = PeerFacts("beta", connected=True, mode="streaming", behind_bytes=waits, rate=rate, lag_seconds=lag)
+    assert told == peer_mode(peer)
+
+
+def test_another_phase_is_told_as_it_is() -> None:
+    assert peer_mode(PeerFacts("beta", connected=True, mode="catchup", behind_bytes=MIB, lag_seconds=60.0)) == "catchup"
