@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +74,10 @@ def machine(base: Path) -> Iterator[Machine]:
             yield Machine(both, source, state)
 
 
+#: How often a power cut is tried that loses what was written.
+_ATTEMPTS = 10
+
+
 def vouched_for(both: Pair) -> None:
     """Bring every signature to be clean and durable: what a reconcile after a sync makes it, and a sync of the state."""
     for _ in range(2):
@@ -86,16 +90,23 @@ def test_what_the_source_lost_is_found_although_old_facts_vouch_for_it(tmpfs_dir
     """Files overwritten in place, captured, confirmed, and lost: their stat is that of the old facts again."""
     with machine(tmpfs_dir) as one:
         files = [one.both.source / f"f{number:02}" for number in range(20)]
-        for file in files:
-            file.write_bytes(b"v1" * 3000)
-        vouched_for(one.both)
-        for file in files:
-            with file.open("r+b") as opened:
-                opened.write(b"v2" * 3000)
-        one.both.alpha.json("wait", "web", "--applied", "--timeout", "60")
-        one.lose_power()
-        assert 20 == sum(file.read_bytes() == b"v1" * 3000 for file in files), "the cut lost nothing: it shows nothing"
-        one.assert_followed()
+        assert any(_lost_what_was_applied(one, files) for _ in range(_ATTEMPTS)), "no cut lost anything: it shows nothing"
+
+
+def _lost_what_was_applied(one: Machine, files: Sequence[Path]) -> bool:
+    """Whether all of what was overwritten went with the power. The kernel writes it where a whole disk is synced beside this test,
+    as others of its kind do, and where it takes half a minute: then the cut shows nothing of this."""
+    for file in files:
+        file.write_bytes(b"v1" * 3000)
+    vouched_for(one.both)
+    for file in files:
+        with file.open("r+b") as opened:
+            opened.write(b"v2" * 3000)
+    one.both.alpha.json("wait", "web", "--applied", "--timeout", "60")
+    one.lose_power()
+    lost = sum(file.read_bytes() == b"v1" * 3000 for file in files)
+    one.assert_followed()
+    return lost == len(files)
 
 
 def test_the_standby_follows_what_a_power_cut_left_of_the_source(tmpfs_dir: Path, rng: random.Random) -> None:
