@@ -94,7 +94,7 @@ def test_what_the_source_lost_is_found_although_old_facts_vouch_for_it(tmpfs_dir
 
 
 def _lost_what_was_applied(one: Machine, files: Sequence[Path]) -> bool:
-    """Whether all of what was overwritten went with the power. The kernel writes it where a whole disk is synced beside this test,
+    """Whether all of what was overwritten went with the power. The kernel writes it where all disks are synced beside this test,
     as others of its kind do, and where it takes half a minute: then the cut shows nothing of this."""
     for file in files:
         file.write_bytes(b"v1" * 3000)
