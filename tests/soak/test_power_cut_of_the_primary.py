@@ -90,7 +90,9 @@ def test_what_the_source_lost_is_found_although_old_facts_vouch_for_it(tmpfs_dir
     """Files overwritten in place, captured, confirmed, and lost: their stat is that of the old facts again."""
     with machine(tmpfs_dir) as one:
         files = [one.both.source / f"f{number:02}" for number in range(20)]
-        assert any(_lost_what_was_applied(one, files) for _ in range(_ATTEMPTS)), "no cut lost anything: it shows nothing"
+        assert any(_lost_what_was_applied(one, files) for _ in range(_ATTEMPTS)), (
+            "no cut lost anything: it shows nothing"
+        )
 
 
 def _lost_what_was_applied(one: Machine, files: Sequence[Path]) -> bool:
