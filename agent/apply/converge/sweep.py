@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import nullcontext
 
 from agent.apply.converge.held_entries import displace, hold
 from agent.apply.converge.place import place
@@ -61,7 +62,8 @@ def _remove(run: Run, name: bytes, id: ObjectId | None, *, real: bool) -> None:
             restore_flags(run, id)
         return
     if not world.rmdir(world.held, name):
-        _take_apart(run, name, id)
+        with nullcontext() if real or id is None else run.standing.as_taken(id):
+            _take_apart(run, name, id)
         if not world.rmdir(world.held, name):
             return  # somebody is writing into it; the next round sees
     if real and id is not None and run.wanted.raw(id) is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice, product
 
@@ -261,6 +262,20 @@ class StandingEntries:
         them was not noted down either: it is ours all the same, and no stranger's."""
         if not self.wanted.plan.trusted and len(self.taken) < _DONE_LIMIT:
             self.taken.add(id)
+
+    @contextmanager
+    def as_taken(self, id: ObjectId) -> Iterator[None]:
+        """For as long as one looks at what is in a directory that was taken for this object by its place, and is another."""
+        if self.wanted.plan.trusted or id in self.taken:
+            yield
+            return
+        self.taken.add(id)
+        try:
+            yield
+        finally:
+            # What is in the object itself is no more than it was.
+            self.taken.discard(id)
+            self.also.pop(id, None)
 
     def stands(self, id: ObjectId, parent: ObjectId, name: bytes) -> None:
         """A file stands at this name now: its further names can be links to it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from agent.apply.output.directory import HALF_MADE
 from agent.apply.ports import CatalogView
 from agent.apply.results import silent
 from agent.core.ids import ROOT
+from agent.store.local import Local
 from fakes.apply_fakes import Chance, Crash, DiesAt, Rig, Tree, rig
 
 
@@ -197,4 +200,61 @@ def test_facts_that_a_power_cut_took_leave_nothing_behind(tmpfs_dir: Path, seed:
         it.local.write([], rng.sample(sorted(tree.objects), len(tree.objects) // 2))
         _finish(it, tree)
         report = it.opened[-1].verify(deep=True)
+        assert ([], True) == (list(report.differences), report.equal)
+
+
+@contextmanager
+def _then_forgotten(it: Rig) -> Iterator[None]:
+    """A kill takes back what was noted down meanwhile."""
+    it.local.close()
+    facts = [it.base / name for name in ("local.db", "local.db-wal")]
+    kept = {one: one.read_bytes() for one in facts if one.exists()}
+    it.local = Local.open(str(it.base / "local.db"))
+    yield
+    it.local.close()
+    for one in facts:
+        one.unlink(missing_ok=True)
+    for one, held in kept.items():
+        one.write_bytes(held)
+    it.local = Local.open(str(it.base / "local.db"))
+
+
+def test_what_is_in_a_directory_that_has_the_place_of_a_known_one_is_ours(tmpfs_dir: Path) -> None:
+    """By an attempt before, the known one stood there: it is taken apart as that, and what is in it was made as another's."""
+    with rig(tmpfs_dir / "rig") as it:
+        tree = Tree.empty(it.store)
+        tree.file(tree.directory(ROOT, b"old"), b"kept", b"x")
+        it.commit(tree)
+        _run_until(it, 1_000_000)
+        with _then_forgotten(it):
+            tree.move((ROOT, b"old"), (ROOT, b"new"))
+            inner = tree.directory(tree.directory(ROOT, b"old"), b"inner")
+            linked = tree.file(inner, b"file", b"y")
+            tree.link(ROOT, b"link", linked)
+            it.commit(tree)
+            _run_until(it, 1_000_000)
+        tree.remove(ROOT, b"old")
+        it.commit(tree)
+        _finish(it, tree)
+        report = it.opened[-1].verify(deep=True)
+        assert ([], True) == (list(report.differences), report.equal)
+
+
+@pytest.mark.parametrize("round", range(30))
+def test_facts_that_a_kill_took_back_leave_the_tree_equal(tmpfs_dir: Path, seed: int, round: int) -> None:
+    """Several commits were applied, of the last ones nothing is known any more, and what is wanted is newer still."""
+    rng = random.Random(seed * 1000 + round)
+    with rig(tmpfs_dir / "rig") as it:
+        chance = Chance(rng)
+        tree = _start(it, chance, rng)
+        with _then_forgotten(it):
+            for _ in range(rng.randint(1, 6)):
+                tree = chance.evolve(tree, rng.choice((5, 15, 25)))
+                it.commit(tree)
+                _run_until(it, rng.choice((1_000_000, rng.randint(1, 60))))
+        tree = chance.evolve(tree, rng.choice((0, 8, 25)))
+        newest, applier = it.commit(tree), it.applier()
+        assert 0 == applier.converge(newest, silent).failed
+        assert tree.expected() == it.seen()
+        report = applier.verify(deep=True)
         assert ([], True) == (list(report.differences), report.equal)
