@@ -28,3 +28,10 @@ class HookLog:
         """``node hook epoch`` of each that began since, in order; ``of``: those hooks alone."""
         lines = self._path.read_text().splitlines()
         return [line for line in lines if not of or line.split()[1] in of]
+
+    def started(self) -> dict[int, set[str]]:
+        """By epoch, the nodes on which the application was begun as in that one: never two."""
+        found: dict[int, set[str]] = {}
+        for node, _, epoch in (line.split() for line in self.ran("start", "after_promote")):
+            found.setdefault(int(epoch), set()).add(node)
+        return found
