@@ -80,6 +80,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
                 "tests/integration/faults/test_switchover_faults.py",
             ),
         ),
+        "comes-back": Part(
+            "the old primary comes back before, in and behind each step of a promotion: never two in an epoch, it finishes",
+            ("tests/integration/faults/test_comes_back.py",),
+            seeds=1,
+        ),
         "role-stops": Part(
             "agents that stand still for a minute in each step of switchover and rejoin, or are passed meanwhile: one serves",
             ("tests/integration/faults/test_stopped_agents.py",),
