@@ -86,7 +86,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             seeds=1,
         ),
         "role-stops": Part(
-            "agents that stand still for a minute in each step of switchover and rejoin, or are passed meanwhile: one serves",
+            "agents that stand still for a minute in steps of a change of role, or until that is noticed or used: one serves",
             ("tests/integration/faults/test_stopped_agents.py",),
             seeds=1,
             timed=True,

@@ -57,8 +57,8 @@ def _comes_back(both: Pair, log: HookLog, *, heard: bool) -> None:
 
 @pytest.mark.parametrize(("step", "when"), MOMENTS)
 def test_it_comes_back_in_a_promotion_by_force(step: str, when: str) -> None:
-    """The promotion ends, and beta alone serves; alpha is fenced, its application ended where it had begun, and it says what leads
-    out of that, which does; what it alone had is kept."""
+    """The promotion ends, and beta alone serves; alpha is fenced, its application ended where it had begun, and it says what
+    leads out of that, which does; what it alone had is kept."""
     heard = (step, when) in BEFORE
     with _held(step, when) as (both, log, held):
         typed = both.beta.typed("promote", "web", "--force", "--yes")
