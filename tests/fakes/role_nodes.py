@@ -395,18 +395,22 @@ class RoleNode:
             self.disk = replace(self.disk, mark=fenced_by_hand(self.name, self.reign.number, at, self.now))
 
     def serve_alone(self) -> None:
-        """Without its peers, and although an operator had it stop."""
+        """Without its peers, although an operator had it stop, or another was made the primary; an old copy it is not for."""
         mark = self.disk.mark
-        if self.is_up and self.role is Role.PRIMARY and (mark is None or mark.by_hand):
+        if mark is not None and not mark.by_hand:
+            if mark.fenced:
+                self.accept()
+        elif self.is_up and self.role is Role.PRIMARY:
             self.disk = replace(self.disk, mark=None)
             self.alone = True
 
     def accept(self) -> None:
-        """What stands here is right, whoever is ahead."""
+        """What stands here is right, whoever is ahead: it serves in an epoch above."""
         mark = self.disk.mark
-        if self.is_up and self.role is Role.PRIMARY and mark is not None and not mark.by_hand:
+        if self.is_up and self.role is Role.PRIMARY and mark is not None:
             self.disk = replace(self.disk, above=max(mark.highest, self.reign.number))
             self._open()
+            self.alone = True
 
     def rejoin(self, reign: Epoch) -> None:
         """It becomes a standby in the reign of another, which it has met; what it has is kept."""

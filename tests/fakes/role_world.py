@@ -264,6 +264,8 @@ class RoleWorld:
         self.say(f"{node.name} starts with {words}")
         node.crash()
         node.disk = disk
+        # Whom it followed with the disk of before it does not follow, nor has it heard of that one.
+        node.followed = None
         self._heard[node.name] = set(disk.lineage)
         self._rumours[node.name] = set()
         node.start()
