@@ -11,7 +11,7 @@ from agent.config.schema import SHARED_KEYS, TABLES
 from agent.config.show import toml
 from agent.core.problem import ProblemCode
 from agent.core.problem_codes import PROBLEM_CODES
-from house import json_example
+from house import json_example, roles_table
 from house.manual import manual
 
 _HEAD = """# Configuration keys
@@ -57,6 +57,7 @@ def pages() -> dict[str, str]:
         "docs/configuration.md": configuration(),
         "docs/problems.md": problems(),
         "docs/json.md": json_example.page(),
+        "docs/roles-table.md": roles_table.page(),
         **manual(),
     }
 
