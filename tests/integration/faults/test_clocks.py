@@ -13,6 +13,7 @@ from agent import pki
 from fakes.agents import UNBRAKED, Agent, Pair, pair
 from fakes.eventually import eventually
 from fakes.hook_log import HookLog
+from fakes.promotable import lacks_only
 from fakes.trees import differences
 
 DAY = 86_400
@@ -77,6 +78,7 @@ def test_roles_change_between_clocks_a_day_apart(shifted: int, of_alpha: str, of
         (both.source / "file").write_text("1")
         both.begin()
         eventually(lambda: (says_alpha, says_beta) == (said(both.alpha), said(both.beta)))
+        lacks_only(both.beta, "primary", "clock")
         both.alpha.kill()
         (both.source / "only alpha").write_text("never sent")
         refused = both.beta.run("promote", "web", "--yes", "--json")
