@@ -57,6 +57,8 @@ def _asked_through(pair: Pair, ports: WebPorts) -> tuple[list[float], float]:
     if asker.returncode != 0:
         raise Failed(f"the asker ended with {asker.returncode}")
     told = json.loads(said)
+    if not told["took"]:
+        raise Failed("nobody who serves answered")
     if told["codes"].get("200", 0) < _SERVES * len(told["took"]):
         raise Failed(f"it was asked while it did not serve: {told['codes']}")
     return told["took"], told["seconds"]

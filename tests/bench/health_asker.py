@@ -23,6 +23,8 @@ _LENGTH = b"\r\ncontent-length: "
 _MOST = 65_536
 #: Until the first of these the node waits for its peer to confirm it.
 _SERVES = 200
+#: Seconds from the beginning in which it must have been answered by who serves.
+_PATIENCE = 30.0
 
 
 class _Connection:
@@ -70,7 +72,8 @@ def _all(port: int, rate: float) -> None:
         poll.register(fd, select.POLLIN)
     took: list[float] = []
     codes = Counter[int]()
-    while not ended:
+    # A first sync of few files may be over before the node that serves was met once.
+    while not ended or (not took and time.monotonic() < begun + _PATIENCE):
         waiting = [one for one in connections if not one.asked]
         now = time.monotonic()
         for one in waiting:

@@ -30,6 +30,9 @@ _TINY = replace(
     mount_names=500,
     mount_runs=1,
     days=2,
+    busy_seconds=1.0,
+    busy_runs=1,
+    foreign_runs=1,
 )
 
 
