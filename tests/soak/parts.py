@@ -100,6 +100,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             "200 promotions of a device under load at random moments: bit for bit a commit, and a clean filesystem",
             ("tests/platform/test_device_promotions.py",),
         ),
+        "device-verify": Part(
+            "a device verified 600 times while fio writes to it, raw and through ext4: never a difference that is none",
+            ("tests/integration/devices/test_verify_under_load.py",),
+            seeds=300,
+        ),
         "groups": Part(
             "50 moments of a tree and a device in one group, ext4 and xfs: the device is never ahead, the tree by one at most",
             ("tests/platform/test_groups.py",),
