@@ -1,7 +1,7 @@
 """A primary that dies at some moment while its device is written: what is promoted is a commit, bit for bit, and a filesystem.
 
 The commit is compared first. Then a copy is mounted, so that its log is replayed, unmounted, and checked by the filesystem
-itself. Blocks that were written whole are whole.
+itself. Blocks that were written whole are whole, and what fio wrote and synced before is as its own verify remembers it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,21 @@ from agent.core.rows import decode_chunk
 from agent.store.catalog.catalog import CatalogReader
 from fakes.agents import UNBRAKED
 from fakes.device_agents import DevicePair, device_pair
+from fakes.fio import FioVerified, needs_fio
 from fakes.loop_device import needs_loops
 from fakes.loop_image import MAKERS, run, unmount
+from fakes.stress_ng import filesystem_stressors, needs_stress_ng, stressing
 
-pytestmark = needs_loops
+pytestmark = [needs_loops, needs_fio, needs_stress_ng]
 
+#: In a soak any of stress-ng's filesystem stressors may work beside, and the disk is larger by what these take.
+WHOLE = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) > 0
 #: Of each filesystem: two, and in a soak as many as make 200 of three.
-PROMOTIONS = 67 if int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) else 2
+PROMOTIONS = 67 if WHOLE else 2
 TERMS = UNBRAKED + '[dataset.device]\nrpo = "300ms"\nfreeze = "200ms"\n[dataset.hooks]\nstart = "none"\nstop = "none"\n'
 SIZES = {"ext4": 64 << 20, "xfs": 320 << 20, "btrfs": 160 << 20}
+#: MiB of the large files of a stressor at most, and by so many the disk of a soak is larger.
+STRESSED, ROOM = 16, 192
 CHECKS: dict[str, Sequence[str]] = {
     "ext4": ("e2fsck", "-fn"),
     "xfs": ("xfs_repair", "-n", "-f"),
@@ -107,31 +113,37 @@ def unlike_its_commit(image: Path, home: Path) -> list[int]:
     return wrong + [number for number in empty if data[(number - 1) << 16 : number << 16].strip(b"\0")]
 
 
-def promoted(both: DevicePair, chosen: random.Random) -> None:
+def promoted(both: DevicePair, verified: FioVerified, chosen: random.Random) -> None:
     """Kill the primary at some moment under load, and promote."""
     where = both.mount(both.source)
+    stressed = where / "stressed"
+    stressed.mkdir()
+    stressors = chosen.sample(filesystem_stressors(), 2) if WHOLE else ["rename"]
+    print(f"beside {stressors}")
     with BlockWriter(where, chosen.randrange(1 << 30)):
         both.start()
         for agent in both.agents:
             agent.up()
-        both.alpha.wait(name="disk", within=120.0)
-        threading.Event().wait(chosen.random() * 3)
-        both.alpha.kill()
+        with stressing(stressed, stressors, STRESSED, 600.0):
+            verified.write(where)
+            both.alpha.wait(name="disk", within=120.0)
+            threading.Event().wait(chosen.random() * 3)
+            both.alpha.kill()
     # Its copies have the same name: none is mounted beside it.
     unmount(where)
     both.beta.json("promote", "disk", "--force", "--yes", "--reason", "alpha died")
 
 
-def replayed(kind: str, image: Path, where: Path) -> list[int]:
-    """Mount an image, so that its log is replayed; blocks in it that are not whole. Another mount of the same name may live on in
-    somebody's namespace."""
+def replayed(kind: str, image: Path, where: Path, verified: FioVerified) -> tuple[list[int], tuple[str, int]]:
+    """Mount an image, so that its log is replayed; blocks in it that are not whole, and what fio finds. Another mount of the same
+    name may live on in somebody's namespace."""
     device = run("losetup", "--find", "--show", str(image)).strip()
     where.mkdir()
     try:
         run("mount", *(("-o", "nouuid") if kind == "xfs" else ()), device, str(where))
         try:
             assert device == run("findmnt", "-no", "SOURCE", str(where)).strip()
-            return torn(where)
+            return torn(where), verified.found(where)
         finally:
             run("umount", str(where))
     finally:
@@ -149,12 +161,13 @@ def checked(kind: str, image: Path) -> str:
 def test_what_is_promoted_is_a_moment(kind: str, number: int, seed: int) -> None:
     """Each time at another moment."""
     chosen = random.Random(seed + number)
-    with device_pair(SIZES[kind], extra=TERMS) as both:
+    with device_pair(SIZES[kind] + (ROOM << 20 if WHOLE else 0), extra=TERMS) as both:
         run(*MAKERS[kind], str(both.source))
-        promoted(both, chosen)
+        verified = FioVerified(both.base / "fio", chosen.randrange(1 << 31))
+        promoted(both, verified, chosen)
         both.beta.kill()
         unlike = unlike_its_commit(both.target, both.home(both.beta))
         copy = both.base / "copy"
         shutil.copyfile(both.target, copy)
-        damaged = replayed(kind, copy, both.base / "looked-at")
-        assert ([], [], "") == (unlike, damaged, checked(kind, copy))
+        damaged, held = replayed(kind, copy, both.base / "looked-at", verified)
+        assert ([], [], ("", FioVerified.BLOCKS), "") == (unlike, damaged, held, checked(kind, copy))

@@ -97,7 +97,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             seeds=100,
         ),
         "device-promotions": Part(
-            "200 promotions of a device under load at random moments: bit for bit a commit, and a clean filesystem",
+            "200 promotions of a device at random moments beside stress-ng: bit for bit a commit, clean, fio's verify holds",
             ("tests/platform/test_device_promotions.py",),
         ),
         "device-verify": Part(

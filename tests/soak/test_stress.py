@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -18,20 +17,19 @@ import pytest
 
 from fakes.agents import UNBRAKED, Pair, pair
 from fakes.loop_image import MAKERS, can_mount, filesystem
+from fakes.stress_ng import filesystem_stressors, needs_stress_ng, stressing
 from fakes.trees import differences, remove_all
 
 WHOLE = int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) > 0
 HALF_AN_HOUR = 1800
-#: They mount filesystems of their own, or ask for what only another kernel has.
-_NOT_OURS = {"bind-mount", "binderfs", "verity"}
-#: So that the disk does not fill: that is another test.
-_SMALL = ("--hdd-bytes", "32m", "--fallocate-bytes", "64m", "--iomix-bytes", "32m", "--copy-file-bytes", "128m")
+#: MiB that a stressor's files take at most: a disk that is full is another test.
+_SMALL = 128
 #: A source that became empty would be held.
 STAYS = "stays"
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="takes root and loop devices"),
-    pytest.mark.skipif(shutil.which("stress-ng") is None, reason="takes stress-ng"),
+    needs_stress_ng,
 ]
 
 
@@ -40,7 +38,7 @@ def test_what_stressors_leave_is_on_the_standby(kind: str, tmpfs_dir: Path, rng:
     """Whatever a stressor left when it was killed, standby and source are equal in everything."""
     if shutil.which(MAKERS[kind][0]) is None:
         pytest.skip(f"takes {MAKERS[kind][0]}")
-    stressors = sorted(filesystem_stressors() - _NOT_OURS)
+    stressors = filesystem_stressors()
     rng.shuffle(stressors)
     chosen, seconds = (stressors, HALF_AN_HOUR / len(stressors)) if WHOLE else (stressors[:1], 2.0)
     with filesystem(kind, tmpfs_dir) as root, pair(UNBRAKED, source=root / "tree") as both:
@@ -51,40 +49,14 @@ def test_what_stressors_leave_is_on_the_standby(kind: str, tmpfs_dir: Path, rng:
             assert_mirrored(both, stressor)
 
 
-def filesystem_stressors() -> set[str]:
-    """The names of the stressors that this stress-ng counts to its filesystem class."""
-    done = subprocess.run(["stress-ng", "--class", "filesystem?"], capture_output=True, text=True, check=False)
-    return set(done.stdout.partition(":")[2].split())
-
-
 def stress(where: Path, stressor: str, seconds: float) -> None:
     """Two of them at once for so long, then killed: what they made stays as it is."""
     print(f"{stressor} for {seconds:.0f} s", flush=True)
     began = time.monotonic()
-    words = [
-        "stress-ng",
-        f"--{stressor}",
-        "2",
-        "--temp-path",
-        str(where),
-        "--timeout",
-        f"{2 * seconds + 10:.0f}s",
-        *_SMALL,
-    ]
-    with subprocess.Popen(
-        words,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        # "open" leaves files where it stands when it is killed.
-        cwd=where,
-    ) as running:
+    with stressing(where, [stressor], _SMALL, 2 * seconds + 10) as running:
         with suppress(subprocess.TimeoutExpired):
             running.wait(seconds)
         early = time.monotonic() - began < seconds / 2
-        with suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
     if early:
         print(f"  {stressor} ended early, with exit code {running.returncode}", flush=True)
 
