@@ -27,6 +27,8 @@ _DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 _COMMIT = re.compile(r"(?<![.\d])1\.\d+\b(?!\.)")
 _ENTRIES = re.compile(r"\b\d+ of \d+ entries\b")
 _VAULT_TAKES = re.compile(r"the vault takes [\d.]+ MiB, and its limit is [\d.]+ MiB")
+#: How fast this machine is just now.
+_BUSY = re.compile(r"still for [\d,]+ ms at a commit, and its rounds take [\d.]+ s; it is committed every [\d.]+ s")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT")
 #: What differs from run to run, and what stands for it: figures of these keys, where they are not nothing.
 _FIGURES = {
@@ -41,6 +43,8 @@ _FIGURES = {
     "lag_seconds": 0.0,
     "done_entries": 7,
 }
+#: Of a device that holds anything.
+_DEVICE = {"bytes": 20 << 20, "entries": 320}
 Json = dict[str, Any]
 
 
@@ -60,6 +64,7 @@ def masked(value: Any, places: dict[str, str], key: str = "") -> Any:
         return EARLIER
     for place, instead in places.items():
         value = value.replace(place, instead)
+    value = _BUSY.sub("still for 115 ms at a commit, and its rounds take 0.2 s; it is committed every 2.3 s", value)
     value = _VAULT_TAKES.sub("the vault takes 2.4 MiB, and its limit is 2.0 MiB", value)
     return _COMMIT.sub("1.4", _ENTRIES.sub("200 of 300 entries", _DAY.sub("2026-11-22", _CLOCK.sub("04:10", value))))
 
@@ -88,10 +93,15 @@ def page_of(agent: Agent, both: Pair | DevicePair, status: Json) -> str:
         str(both.source): "/srv/web" if isinstance(both, Pair) else "/dev/sdb",
         str(both.target): "/srv/web" if isinstance(both, Pair) else "/srv/disk.img",
         str(agent.state): "/var/lib/hikae",
+        **{str(both.base / f"at-{one.name}"): "/mnt/data" for one in (both.source, both.target)},
         str(both.base): "/etc/hikae",
         **{str(one.port): "7440" for one in both.agents},
     }
     shown = masked(status, places)
+    if isinstance(both, DevicePair):
+        # Which blocks a filesystem takes is its own business.
+        for stands in filter(None, (shown["datasets"][0][key] for key in ("commit", "applied"))):
+            stands.update(_DEVICE)
     shown.update(clock=NOW, disks=[], certificate={"until": None}, crl={"until": None})
     mask_peers(shown, status)
     return status_page(shown, 80).plain
