@@ -78,17 +78,23 @@ class GroupPair(Fleet):
         # A copy of an xfs has the number of the one that is mounted already.
         options = ("-o", "nouuid") if self.kind == "xfs" else ()
         with mounted(image, self.base / "at-copy", *options) as at:
-            return int((tree / _COUNT).read_bytes()), int((at / _COUNT).read_bytes())
+            return counted(tree), counted(at)
+
+
+def counted(place: Path) -> int:
+    """The count that stands there."""
+    return int((place / _COUNT).read_bytes())
 
 
 class Counting:
-    """Writes n into the tree, then n on the device, and so on, until the block ends."""
+    """Writes n at the first place (into the tree), then n at the second (on the device), and so on, until the block ends; with
+    ``os.O_DSYNC`` each is on its disk before the next is written."""
 
-    def __init__(self, pair: GroupPair) -> None:
+    def __init__(self, first: Path, second: Path, flags: int = 0) -> None:
         self.count = 0
         #: What one write took at most, in seconds.
         self.longest = 0.0
-        self._files = [os.open(place / _COUNT, os.O_RDWR | os.O_CREAT, 0o600) for place in (pair.tree, pair.disk)]
+        self._files = [os.open(place / _COUNT, os.O_RDWR | os.O_CREAT | flags, 0o600) for place in (first, second)]
         self._write()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="counting")

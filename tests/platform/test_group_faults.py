@@ -60,7 +60,7 @@ def test_nothing_half_is_kept_and_nobody_waits() -> None:
     """A label that one of them has, a dataset that is paused, a guard and an agent that are killed within the freeze; and the
     standby serves one moment of both when the primary is gone."""
     with group_pair("ext4") as pair:
-        with Counting(pair) as counting:
+        with Counting(pair.tree, pair.disk) as counting:
             pair.synced()
             pair.beta.json("generations", "take", "web", "--label", "before")
             code, words = refused(pair, "--label", "before")

@@ -23,7 +23,7 @@ def test_the_device_is_never_ahead(kind: str, typed_on: str) -> None:
     """Nor is the tree by more than the one that was being written, also where the device lies in a file on the tree's filesystem;
     taken one after the other, they are of two moments."""
     with group_pair(kind, inside=kind == "ext4") as pair:
-        with Counting(pair):
+        with Counting(pair.tree, pair.disk):
             pair.synced()
             taken = [pair.take(pair[typed_on])["disk"], *(pair.take()["disk"] for _ in range(MOMENTS - 1))]
             apart = [pair.beta.json("generations", "take", name)["generation"] for name in ("web", "disk")]

@@ -110,6 +110,11 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             ("tests/platform/test_groups.py",),
             seeds=25,
         ),
+        "several-filesystems": Part(
+            "25 moments of two filesystems of a disk, and of two disks of a group: the second is never ahead of the first",
+            ("tests/platform/test_several_filesystems.py",),
+            seeds=25,
+        ),
         "boots": Part(
             "a virtual machine's disk, kept while it runs: the promoted standby, an older moment and bare metal boot",
             ("tests/soak/test_boots.py", "-o", "faulthandler_timeout=0"),
