@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from agent.core.hold import LOST
-from agent.core.problem_codes import UNCONFIRMED
+from agent.core.problem_codes import DEVICE_BUSY, UNCONFIRMED
 from agent.core.standing import FIRST_SYNC
 from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.published import Json
@@ -167,6 +167,12 @@ def said_now(holder: Json) -> list[Json]:
     return [peer for peer in holder.get("peers", ()) if peer["connected"] and peer["said"]]
 
 
+def codes_told(dataset: Json) -> set[str]:
+    """The codes of the problems that are told of a dataset: those of this node, and the worst of each that says how it is now."""
+    said = {peer["worst"]["code"] for peer in said_now(dataset) if peer["worst"] is not None}
+    return said.union(problem["code"] for problem in dataset["problems"])
+
+
 def peer_problem_text(holder: Json) -> str:
     """``beta says: the vault is damaged: …, on beta (and 2 more there)``; "" while no connected peer tells of any."""
     for peer in sorted(said_now(holder), key=lambda one: (-one["errors"], -one["warnings"])):
@@ -301,6 +307,8 @@ def slower_than(dataset: Json) -> str:
     if dataset["role"] != Role.STANDBY:
         return ""
     said = {peer["state"]: peer["name"] for peer in said_now(dataset)}
+    if State.BEHIND in said and DEVICE_BUSY in codes_told(dataset):
+        return f"what is written on {said[State.BEHIND]} is committed less often than it ought to be"
     if State.BEHIND in said:
         return f"more is changed on {said[State.BEHIND]} than arrives here"
     if State.CATCHUP in said:

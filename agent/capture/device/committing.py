@@ -146,13 +146,15 @@ class Committing:
     def _since_kept(self, making: Generator[None, None, MadeCommit]) -> Generator[None, None, MadeCommit]:
         """What waits goes on waiting until it is committed, whatever comes of this try."""
         self._since_in_hand, self._since = self._since, None
-        waits = self._since_in_hand
+        is_made, waits = False, None
         try:
             made = yield from making
-            if made.number is not None:
-                waits = made.owed_since
+            is_made = made.number is not None
+            waits = made.owed_since
             return made
         finally:
+            if not is_made:
+                waits = self._since_in_hand
             if waits is not None:
                 self._waits_since(waits)
             self._since_in_hand = None
@@ -186,6 +188,9 @@ class Committing:
         yield from session.read_beside(sorted(numbers), self._outlet)
         session.give_rest()
         told = session.tracker.take()
+        if self._since_in_hand is None and (told.extents or self._owed):
+            # It is taken before anybody was woken for it, since somebody asks for a commit.
+            self._since_in_hand = self._clock.monotonic()
         if told.reconcile is not None:
             return self._untold(session, told, told.reconcile)
         rests = self._looks and session.tracker.kind != _TELLS_WHERE

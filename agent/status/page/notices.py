@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agent.core.hold import LOST, REPLACED
-from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, UNCONFIRMED, VAULT_FULL
+from agent.core.problem_codes import NOT_STILL, STATE_DISK_FULL, STATE_DISK_RESERVE, UNCONFIRMED, VAULT_FULL
 from agent.core.standing import FIRST_SYNC
 from agent.status.figures import clock_text, size_text, span_text
 from agent.status.page.cells import exact_clock
@@ -15,6 +15,7 @@ from agent.status.sentences import (
     PAUSED,
     UNDER_REHEARSAL,
     back_to_before,
+    codes_told,
     last_heard,
     moving_text,
     pace_text,
@@ -88,20 +89,24 @@ def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     made += _unconfirmed(dataset) if dataset["state"] == State.UNCONFIRMED else []
     made += [Notice(moving_text(dataset))] if dataset["state"] == State.MOVING else []
     made += [Notice(UNDER_REHEARSAL)] if dataset["state"] == State.REHEARSING else []
-    made += [_inconsistent(dataset)] if dataset["state"] == State.INCONSISTENT else []
+    made += _inconsistent(dataset) if dataset["state"] == State.INCONSISTENT else []
     made += [notice for peer in _missing(dataset) for notice in _lost(status, dataset, peer)]
     made += [_paused(status, dataset, pause) for pause in dataset["pauses"]]
     made += _progress(status, dataset)
     return made
 
 
-def _inconsistent(dataset: Json) -> Notice:
-    """Also on a standby: what its tree holds may not fit together."""
+def _inconsistent(dataset: Json) -> list[Notice]:
+    """Also on a standby: what its tree holds may not fit together. Of a device that does not stand still its problem says why."""
+    if NOT_STILL in codes_told(dataset):
+        return [Notice("the newest commit is of no one moment, as what follows says")]
     who = dataset["primary"]
-    return Notice(
-        f"the newest commit may hold half of a change: {who} was started anew, or lost events, and looks at everything; "
-        "that ends by itself"
-    )
+    return [
+        Notice(
+            f"the newest commit may hold half of a change: {who} was started anew, or lost events, and looks at everything; "
+            "that ends by itself"
+        )
+    ]
 
 
 def _held(status: Json, dataset: Json, hold: Json) -> list[Notice]:

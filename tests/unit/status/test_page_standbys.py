@@ -11,7 +11,7 @@ from agent.core.hold import Hold
 from agent.core.ids import commit_number
 from agent.core.problem import Severity
 from agent.core.problem_codes import STANDBY_GONE
-from agent.core.standing import Pause, PeerStanding, Standing
+from agent.core.standing import Pause, PeerStanding, Standing, Trouble
 from agent.status.facts import FIRST_SYNC, NodeFacts, SyncFacts
 from agent.status.for_peers import standing_of
 from agent.status.page import dataset_page, status_page
@@ -189,3 +189,28 @@ def test_a_standby_that_is_not_there_has_nothing_applied() -> None:
     told = PeerStanding(Standing("held", hold), NOW)
     here = status_page(status_json(a_node(a_dataset(peers=(a_peer(told=told, applied_ns=NOW),)))), 80).plain
     assert (True, True) == ("gone !" in there, "gone !" in here)
+
+
+def test_a_device_that_does_not_stand_still_was_not_started_anew() -> None:
+    """On either node: its problem says why its newest commit is of no one moment."""
+    still = a_problem("not-still", Severity.WARNING)
+    said = a_peer(
+        name="alpha",
+        told=PeerStanding(Standing("inconsistent", warnings=1, worst=Trouble("not-still", "cannot freeze", "x")), NOW),
+    )
+    for more in (
+        {"problems": (still,), "inconsistent": True},
+        {"role": Role.STANDBY, "peers": (said,), "inconsistent": True},
+    ):
+        told = " ".join(below(**more))
+        assert "the newest commit is of no one moment" in told
+        assert "started anew" not in told
+
+
+def test_a_device_that_is_committed_seldom_says_no_word_of_the_link() -> None:
+    """All of what is committed arrives."""
+    busy = Trouble("device-busy", "it is written faster than it is read", "allow more")
+    said = a_peer(name="alpha", mode="", told=PeerStanding(Standing("behind", warnings=1, worst=busy), NOW))
+    told = " ".join(below(role=Role.STANDBY, peers=(said,)))
+    assert "committed less often than it ought to be" in told
+    assert "than arrives here" not in told
