@@ -106,7 +106,7 @@ class Disk:
 
     def switch_off(self) -> None:
         """Unmount it; nobody may use it any more."""
-        run("umount", str(self.root))
+        unmount(self.root)
 
     def freeze_frame(self) -> None:
         """Keep what a power cut at this instant would leave. Whoever writes there should stand still."""
