@@ -22,6 +22,9 @@ from agent.core.rows import ObjectRow
 from agent.fs.expected import StaleEntry
 from agent.fs.handles import handle_of
 
+#: Begins the names of what stood in a tree that was taken over, where it is moved aside.
+_OF_ADOPTING = b"adopted-"
+
 
 def carry_out(run: Run, verdict: Fate, fd: int, parent: ObjectId, name: bytes, found: Found) -> bool:
     """Do to an entry what was decided; False: it is a directory that stays for what it holds. Its own counts as touched."""
@@ -83,6 +86,11 @@ def _forget(run: Run, found: Found) -> None:
         run.standing.ledger.forget(found.id)
 
 
+def is_of_adopting(aside: bytes) -> bool:
+    """Whether an entry of ``.hikae/displaced`` stood in a tree that was taken over, and so was never ours."""
+    return aside.startswith(_OF_ADOPTING)
+
+
 def displace(run: Run, fd: int, parent: ObjectId, name: bytes) -> None:
     """Move a foreign entry to ``.hikae/displaced``, and say so."""
     aside = _set_aside(run, fd, name)
@@ -103,10 +111,11 @@ def displace(run: Run, fd: int, parent: ObjectId, name: bytes) -> None:
 def _set_aside(run: Run, fd: int, name: bytes) -> bytes:
     """Move an entry to ``.hikae/displaced``; its name there."""
     seconds = run.means.clock.now_ns() // 1_000_000_000
-    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+    whose = _OF_ADOPTING if run.plan.adopt else b""
+    stamp = whose + datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ").encode()
     while True:
         run.standing.serial += 1
-        aside = b"%s-%d-%s" % (stamp.encode(), run.standing.serial, name[:200])
+        aside = b"%s-%d-%s" % (stamp, run.standing.serial, name[:200])
         try:
             run.output.rename(fd, name, run.output.displaced, aside)
         except FileExistsError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from agent.apply.converge.clear import clear, clear_adopted
+from agent.apply.converge.parted import part_from_others
 from agent.apply.converge.place import place
 from agent.apply.converge.place_new import NewFiles
 from agent.apply.converge.refresh import check_taken, forget_dead, refresh, refresh_root, refresh_short
@@ -82,6 +83,8 @@ def _finish(run: Run) -> None:
         check_taken(run)
         if run.tally.failed > failed:
             break
+    if not run.tally.failed:
+        part_from_others(run)
     finish_touched(run)
 
 
