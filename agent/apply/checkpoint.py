@@ -63,6 +63,8 @@ class Checkpoint:
         #: Files that were late when nobody could go on with them: they may hold anything.
         self._doubted = frozenset(map(ObjectId, ids))
         self._noted = self._doubted
+        #: Objects that a run changes although no commit did: nothing else leads the next run to them.
+        self._in_hand: frozenset[ObjectId] = frozenset()
         #: Where runs went since the checkpoint; and since what stands was reached.
         self._attempts = self._unfinished = numbers_of(local.value(_ATTEMPTS))
         self._ended_clean = local.value(_ENDED) == b"yes"
@@ -95,7 +97,7 @@ class Checkpoint:
     @property
     def unsure(self) -> frozenset[ObjectId]:
         """Files that are not, or may not be, as what stands says."""
-        return self._doubted | self.late.ids()
+        return self._doubted | self._in_hand | self.late.ids()
 
     def was_opened(self, age: Age) -> bool:
         """The standby was opened just now, and is of this age: leave only that believed which holds of what stands there. Whether
@@ -131,7 +133,7 @@ class Checkpoint:
         trusted = self.trusted and not survey
         if not trusted:
             self._doubted |= self.late.give_up()
-        doubted = self._doubted | short
+        doubted = self._doubted | self._in_hand | short
         if adopt or self.lost:
             return Plan(NOTHING, target, trusted=False, survey=True, adopt=adopt, doubted=doubted)
         if trusted:
@@ -180,11 +182,20 @@ class Checkpoint:
             self._local.note_value(_ATTEMPTS, packed(self._attempts))
         self.trusted = False
 
+    def mistrust(self, ids: frozenset[ObjectId]) -> None:
+        """The run is about to change these objects, which no commit changed: until it came to its end they may hold anything,
+        also after a power cut. On entry what it did to those of before is noted down and synced; they are in doubt no more."""
+        self._in_hand = ids
+        unsure = self.unsure
+        whole = self.reaches_back_to or number_of(self._local.value(CHECKPOINT))
+        self._local.set_value(LATE, packed((whole, *sorted(unsure))), durable=True)
+        self._noted = unsure
+
     def reached(self, target: CommitNumber, left: Iterable[ObjectId]) -> None:
         """A run to ``target`` came to its end, and ``left`` only what is owed."""
         self.stands, self.trusted, self.lost = target, True, False
         self._unfinished = ()
-        self._doubted = frozenset()
+        self._doubted = self._in_hand = frozenset()
         self.short.only(left)
         self.late_came()
 

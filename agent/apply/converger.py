@@ -156,7 +156,8 @@ class Converger:
         wanted = WantedRows(view, plan)
         standing = StandingEntries(output, Ledger(self._facts), wanted, self.reached.made, self.unkept.bits)
         tally = Tally(progress, total_bytes=max(0, plan.target.bytes - counts_at(view, plan.base).bytes))
-        return Run(plan, wanted, standing, output, self._means, self.reached.late, tally, Due())
+        reached = self.reached
+        return Run(plan, wanted, standing, output, self._means, reached.late, tally, Due(), reached.mistrust)
 
 
 def _late_step(run: Run) -> None:

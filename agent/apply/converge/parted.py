@@ -3,6 +3,9 @@
 What a run that was cut short had made may be taken for a stranger's and set aside with names of objects that stand in the tree by
 then; a stranger may have linked one of ours. Through such a name a change in place would reach what is no longer ours, and the
 other way round. Nothing that was set aside is taken from it: the object of the tree is made anew.
+
+All of them stand as wanted, so nothing depends on it: where there is no room, or a chunk is lost, one keeps the names that it
+has, and that is told. No commit leads a redo to them either: they are in doubt, durably, before one is touched.
 """
 
 from __future__ import annotations
@@ -11,32 +14,58 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 
-from agent.apply.converge.changed_content import rewrite
+from agent.apply.converge.changed_content import EntryNames, StandsAt, rewrite
 from agent.apply.converge.held_entries import is_of_adopting
 from agent.apply.converge.refresh import NAMES_AT_ONCE, find_object
-from agent.apply.run.one_run import Making, Run
+from agent.apply.converge.touched import finish_touched
+from agent.apply.output.directory import whole
+from agent.apply.results import ChunkLost, RootFailed
+from agent.apply.run.one_run import Attempt, Run
+from agent.core.errors import WireError
 from agent.core.ids import ObjectId
-from agent.core.rows import decode_object, is_object
+from agent.core.problem import Severity
+from agent.core.problem_codes import FURTHER_NAMES
+from agent.core.rows import ObjectRow, decode_object, is_object
 from agent.fs.confined import open_dir
 from agent.fs.handles import handle_and_mount, mount_of_fd
+from agent.fs.reserve import room_beyond_reserve
 from agent.fs.walk import entries
 
 #: No further down in what was set aside: each level is an open descriptor.
 _DEPTH = 256
+#: So many are in doubt together; then what was made is synced.
+_AT_ONCE = 1000
 
 
 def part_from_others(run: Run) -> None:
-    """On entry every wanted name stands. On exit no object that is in doubt, and none of which something was set aside, has more
-    names than it should, unless it failed."""
+    """On entry every wanted name stands. On exit no object that is in doubt has more names than it should, and none has one in
+    what was set aside, but for those that are told."""
     if run.plan.trusted or run.plan.adopt:
         return
     if not run.output.adopted.may_patch():
         return  # nothing is written into what stands, so that nobody sees it at another name
+    run.means.board.clear_code(FURTHER_NAMES)
+    found = _with_others(run)
+    while some := frozenset(islice(found, _AT_ONCE)):
+        run.mistrust(some)
+        for id in sorted(some):
+            _part(run, id)
+        if run.tally.failed:
+            return  # they stay in doubt
+        # Those that follow are in doubt instead of these, which nothing is left to be done to by then.
+        finish_touched(run)
+        run.standing.ledger.flush()
+        run.output.sync()
+
+
+def _with_others(run: Run) -> Iterator[ObjectId]:
     for id in _doubted(run):
-        _part(run, id)
-    for id in _set_aside_too(run):
-        _part(run, id)
+        run.means.look_for_end()
+        if _has_others(run, id):
+            yield id
+    yield from _set_aside_too(run)
 
 
 def _doubted(run: Run) -> Iterator[ObjectId]:
@@ -47,15 +76,54 @@ def _doubted(run: Run) -> Iterator[ObjectId]:
         yield from (decode_object(raw).id for raw in rows if is_object(raw))
 
 
+def _has_others(run: Run, id: ObjectId) -> bool:
+    with Attempt(run, id):
+        stands = _standing(run, id)
+        return stands is not None and stands[2][3].st.st_nlink > len(stands[1])
+    return False
+
+
+def _standing(run: Run, id: ObjectId) -> tuple[ObjectRow, EntryNames, StandsAt] | None:
+    """An object that may have further names: with those that it should have, and one at which it stands."""
+    row = run.wanted.row(id)
+    if row is None or row.kind == stat.S_IFDIR or run.wanted.leaves(id):
+        return None
+    names = run.wanted.view.names_of(id, run.wanted.at)
+    found = find_object(run, row, names[:NAMES_AT_ONCE])
+    return (row, names, found) if found is not None else None
+
+
 def _part(run: Run, id: ObjectId) -> None:
-    with Making(run, id):
-        row = run.wanted.row(id)
-        if row is None or row.kind == stat.S_IFDIR or run.wanted.leaves(id):
+    with Attempt(run, id):
+        stands = _standing(run, id)
+        if stands is None:
             return
-        names = run.wanted.view.names_of(id, run.wanted.at)
-        found = find_object(run, row, names[:NAMES_AT_ONCE])
-        if found is not None and found[3].st.st_nlink > len(names):
-            rewrite(run, row, names, found)
+        if stands[2][3].st.st_blocks * 512 > room_beyond_reserve(f"/proc/self/fd/{run.output.root}"):
+            _keeps_them(run, id, f"{run.output.what}'s filesystem has too little room")
+            return
+        try:
+            rewrite(run, *stands)
+        except (ChunkLost, WireError) as error:
+            _keeps_them(run, id, error.sentence)
+        except OSError as error:
+            failed = isinstance(whole(error, run.output.path, run.output.what), RootFailed)
+            if failed or not _stands_still(run, id, stands[2]):
+                raise
+            _keeps_them(run, id, error.strerror or str(error))
+
+
+def _stands_still(run: Run, id: ObjectId, before: StandsAt) -> bool:
+    """Whether nobody put something else where it was: that is mended by the next redo, which is led there by the doubt."""
+    stands = _standing(run, id)
+    return stands is not None and stands[2][1:3] == before[1:3]
+
+
+def _keeps_them(run: Run, id: ObjectId, reason: str) -> None:
+    """It could not be made anew; as long as that is so the old one stands at all its names."""
+    run.output.clear_temp()
+    message = f"has a further name where none is wanted, and could not be made anew: {reason}"
+    remedy = "mend that, or remove the further name; then hikae verify --repair"
+    run.problem(FURTHER_NAMES, run.wanted.view.path_of(id, run.wanted.at) or b"", message, remedy, Severity.WARNING)
 
 
 def _set_aside_too(run: Run) -> Iterator[ObjectId]:

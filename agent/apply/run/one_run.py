@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.apply.bounds import ApplyLimits
@@ -39,7 +40,7 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """For one thread. ``close`` gives the directory descriptors back."""
+    """For one thread. ``close`` gives the directory descriptors back. ``mistrust``: see ``Checkpoint.mistrust``."""
 
     plan: Plan
     wanted: WantedRows
@@ -49,6 +50,7 @@ class Run:
     late: LateFiles
     tally: Tally
     due: Due
+    mistrust: Callable[[frozenset[ObjectId]], None]
 
     def close(self) -> None:
         """The run is over. What it held must not wait until garbage is looked for: the tree of directories refers back to us."""

@@ -117,6 +117,13 @@ APPLY_FAILED = ProblemCode(
     "A path of the standby could not be made as wanted. All else goes on.",
     "see what stands there; it is tried again",
 )
+FURTHER_NAMES = ProblemCode(
+    "further-names",
+    Where.STANDBY,
+    (Severity.WARNING,),
+    "A file of the standby has a further name where none is wanted, and could not be made anew: changes of it may be seen there.",
+    "do what the problem says, or remove the further name; then `hikae verify DATASET --repair`",
+)
 SEEDING_STOPPED = ProblemCode(
     "seeding-stopped",
     Where.STANDBY,

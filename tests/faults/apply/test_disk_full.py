@@ -48,3 +48,22 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(tmp_path: Path, small: Path
         subprocess.run(["mount", "-o", "remount,size=8m,nr_inodes=500", small], check=True)
         done = applier.converge(commit, silent)
         assert (0, 0, tree.expected(), []) == (done.failed, done.displaced, it.seen(), it.problems())
+
+
+def test_a_full_disk_stops_no_redo_that_only_parts(tmp_path: Path, small: Path) -> None:
+    """A file that has a further name in what was set aside is as it should be: it keeps it, and that is told."""
+    with rig(tmp_path / "rig") as it:
+        it.root = small
+        tree = Tree.empty(it.store)
+        tree.file(ROOT, b"large", b"x" * 700_000)
+        changing = tree.file(ROOT, b"changing", b"first")
+        applier = it.applier()
+        applier.converge(it.commit(tree), silent)
+        os.link(small / "large", small / ".hikae/displaced/20261201T000000Z-1-large")
+        it.dies(applier)
+        tree.write(changing, b"newer")
+        applier = it.applier()
+        done = applier.converge(it.commit(tree), silent)
+        assert (0, tree.expected(), True) == (done.failed, it.seen(), "further-names" in it.problems())
+        tree.write(changing, b"newest")
+        assert not applier.converge(it.commit(tree), silent).redo

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from agent.apply.applier import Applier
 from agent.apply.results import silent
+from agent.core.chunks import name_of
 from agent.core.ids import ROOT
-from fakes.apply_fakes import Rig, Tree, rig
+from fakes.apply_fakes import Crash, DiesAt, Rig, Tree, rig
 
 
 @pytest.fixture
@@ -23,6 +25,10 @@ def it(tmpfs_dir: Path) -> Iterator[Rig]:
 
 @pytest.fixture
 def tree(it: Rig) -> Tree:
+    return _tree(it)
+
+
+def _tree(it: Rig) -> Tree:
     tree = Tree.empty(it.store)
     tree.link(tree.directory(ROOT, b"d"), b"b", tree.file(ROOT, b"a", b"first"))
     tree.file(ROOT, b"c", b"other")
@@ -44,6 +50,25 @@ def _redone(it: Rig, applier: Applier, tree: Tree) -> Applier:
     assert 0 == applier.converge(newest, silent).failed
     assert tree.expected() == it.seen()
     return applier
+
+
+def _aside(it: Rig, *paths: str) -> Path:
+    """A directory that was set aside, in which files of the standby have a further name."""
+    inside = it.root / ".hikae/displaced/20261201T000000Z-1-d"
+    inside.mkdir()
+    for path in paths:
+        os.link(it.root / path, inside / Path(path).name)
+    return inside
+
+
+def _was_killed(applier: Applier, act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except Crash:
+        return True
+    finally:
+        applier.rest()
+    return False
 
 
 def _is_parted(it: Rig, path: Path, content: bytes) -> bool:
@@ -100,3 +125,103 @@ def test_what_stood_in_a_tree_that_was_taken_over_keeps_its_names(it: Rig, tree:
     before = (aside / "a").stat().st_nlink
     _redone(it, applier, tree)
     assert before == (aside / "a").stat().st_nlink == (it.root / "a").stat().st_nlink == 3
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_what_is_killed_while_it_parts_is_found_again(tmpfs_dir: Path, repair: bool) -> None:
+    """No commit changed the file, so that nothing else leads the next redo to it; and what is written later is at each name."""
+    number, died = 0, True
+    while died:
+        number += 1
+        with rig(tmpfs_dir / f"{number}") as it:
+            tree = _tree(it)
+            applier = _made(it, tree)
+            applier.checkpoint()
+            it.dies(applier)
+            if repair:
+                os.link(it.root / "a", it.base / "outside")
+            else:
+                _aside(it, "a")
+            tree.write(tree.at(b"c"), b"newer")
+            newest, applier = it.commit(tree), it.applier(DiesAt(number))
+            act = (
+                partial(applier.verify, deep=True, repair=True) if repair else partial(applier.converge, newest, silent)
+            )
+            died = _was_killed(applier, act)
+            it.dies(applier)
+            applier = it.applier()
+            assert 0 == applier.converge(newest, silent).failed
+            assert tree.expected() == it.seen()
+            assert repair or applier.verify(deep=True).equal
+            tree.write(tree.at(b"a"), b"later")
+            done = applier.converge(it.commit(tree), silent)
+            assert (0, 0, tree.expected()) == (done.failed, done.displaced, it.seen())
+
+
+def test_what_was_parted_before_a_kill_is_whole(it: Rig, tree: Tree) -> None:
+    """Of very many those alone are looked at again that were in hand."""
+    first, last = tree.directory(ROOT, b"first"), tree.directory(ROOT, b"last")
+    for number in range(1010):
+        tree.file(first if number < 1005 else last, b"%d" % number, b"x")
+    applier = _made(it, tree)
+    applier.checkpoint()
+    it.dies(applier)
+    _aside(it, *(f"first/{number}" for number in range(1005)), *(f"last/{number}" for number in range(1005, 1010)))
+    tree.write(tree.at(b"c"), b"newer")
+    newest, applier = it.commit(tree), it.applier(DiesAt(2025))
+    assert _was_killed(applier, lambda: applier.converge(newest, silent))
+    it.dies(applier)
+    applier = it.applier()
+    assert 0 == applier.converge(newest, silent).failed
+    assert tree.expected() == it.seen()
+    assert applier.verify(deep=True).equal
+
+
+def test_a_lost_chunk_stops_no_redo_that_only_parts(it: Rig, tree: Tree) -> None:
+    """The file is as it should be: it keeps its further name, and that is told."""
+    applier = _made(it, tree)
+    aside = _aside(it, "a")
+    it.store.lost.add(name_of(b"first"))
+    applier = _redone(it, applier, tree)
+    assert not applier.redoes
+    assert ["displaced", "further-names"] == it.problems()
+    assert (it.root / "a").samefile(aside / "a")
+    it.store.lost.clear()
+    applier = _redone(it, applier, tree)
+    assert ["displaced"] == it.problems()
+    assert _is_parted(it, aside / "a", b"first")
+
+
+def test_a_name_that_somebody_removed_hides_no_further_one(it: Rig, tree: Tree) -> None:
+    """The file has as many names as it should, and one of them is not in the tree."""
+    applier = _made(it, tree)
+    applier.checkpoint()
+    aside = _aside(it, "a")
+    (it.root / "d/b").unlink()
+    applier = _redone(it, applier, tree)
+    assert applier.verify(deep=True).equal
+    assert _is_parted(it, aside / "a", b"first")
+
+
+def test_what_somebody_puts_there_while_a_file_is_parted_is_set_aside_by_the_next_redo(it: Rig, tree: Tree) -> None:
+    """It is not taken for a file that only keeps its further name."""
+    applier = _made(it, tree)
+    applier.checkpoint()
+    it.dies(applier)
+    aside = _aside(it, "a")
+    tree.write(tree.at(b"c"), b"newer")
+    newest = it.commit(tree)
+    stands, made, done = it.root / "a", it.root / ".hikae/t/new", it.base / "done"
+
+    def put(what: str) -> None:
+        """Once, while it is being made anew."""
+        if what == "rename" and made.exists() and made.read_bytes() == b"first" and not done.exists():
+            stands.unlink()
+            stands.mkdir()
+            done.touch()
+
+    applier = it.applier(put)
+    assert 1 == applier.converge(newest, silent).failed
+    assert 0 == applier.converge(newest, silent).failed
+    assert tree.expected() == it.seen()
+    assert _is_parted(it, aside / "a", b"first")
