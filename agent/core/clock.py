@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Protocol
 
 #: Longer than anything is waited for or kept: a hundred years, in seconds. Beyond, calendars have no names for moments.
 LONGEST_DURATION = 100 * 366 * 86_400
+#: Where Linux tells its boots apart.
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id() -> str:
+    """What tells one start of the machine from another; "" where nothing does."""
+    try:
+        return BOOT.read_text().strip()
+    except OSError:
+        return ""
 
 
 class Clock(Protocol):

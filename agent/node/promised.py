@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.core.clock import Clock
+from agent.core.clock import Clock, boot_id
 from agent.core.errors import HikaeError
-from agent.node.following.generations.generation_keeper import RetentionTicks, retention_time, this_boot
+from agent.node.following.generations.generation_keeper import RetentionTicks, retention_time
 from agent.roles.lineage import CATALOG
 from agent.store.catalog.generation import Generation
 from agent.store.catalog.reader import CatalogReader
@@ -27,7 +27,7 @@ def promised_of(home: Path, clock: Clock) -> tuple[Promised, ...]:
     """Those of the catalog in ``home``, the oldest first; none where no catalog can be read."""
     found: list[Promised] = []
     with suppress(HikaeError), CatalogReader.open(str(home / CATALOG)) as reader:
-        retained = retention_time(reader, RetentionTicks(clock, this_boot()).now()).now
+        retained = retention_time(reader, RetentionTicks(clock, boot_id()).now()).now
         for one in reader.generations():
             if one.pinned:
                 found.append(Promised(one, 0))

@@ -13,6 +13,7 @@ from agent.apply.resync import forget_standby
 from agent.apply.verifying.queue import VerifyOrder
 from agent.apply.writing.arriving import EarlyContent
 from agent.config.values import Dataset
+from agent.core.clock import boot_id
 from agent.core.commit import Commit, Position
 from agent.core.errors import HikaeError, NotFound, Refused, TryAgain
 from agent.core.hold import TAKEN_ANEW
@@ -30,7 +31,7 @@ from agent.node.following.checking.scheduled_checks import ScheduledChecks
 from agent.node.following.collector import CollectedStores, Collector
 from agent.node.following.errands import Errands
 from agent.node.following.generations.brake_generations import BrakeGenerations
-from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.following.generations.generation_taker import GenerationTaker
 from agent.node.following.generations.scheduled_generations import ScheduledGenerations
 from agent.node.following.history_upkeep import upkeep_of
@@ -109,7 +110,7 @@ class Standby:
         self.loop = ApplyLoop(applier, board, around.clock, calls, name=f"apply-{dataset.name}")
         self.errands = Errands(dataset.name, stores.catalog, self.calls, self.board.nudge)
         self.barriers = AskedBarriers(context.assigned.primary, self.board.nudge, lambda: self.calls.connected)
-        ticks = RetentionTicks(around.clock, this_boot())
+        ticks = RetentionTicks(around.clock, boot_id())
         self.keeper = GenerationKeeper(ticks, self.space.shortened)
         self.taker = self._made_taker()
         self.brake_generations = BrakeGenerations(dataset.name, self.keeper, self.errands, around.clock)

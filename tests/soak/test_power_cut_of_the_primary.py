@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
+import sys
+import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from fakes.agents import UNBRAKED, Pair, pair
+from fakes.eventually import eventually
 from fakes.loop_image import Disk, can_mount, disk
 from fakes.storm import Storm
 from fakes.trees import differences
@@ -32,6 +36,9 @@ CUTS_A_PAIR = 10
 SOURCE_MEBIBYTES, STATE_MEBIBYTES = 192, 448
 
 
+_ANEW = (sys.executable, "-m", "tests.fakes.agent_of_another_boot")
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A pair whose primary has two disks."""
@@ -39,17 +46,26 @@ class Machine:
     both: Pair
     source: Disk
     state: Disk
+    #: What the primary is told of the boot of its machine.
+    boot: Path
 
     def lose_power(self) -> None:
-        """Both disks are what they were at one instant of the primary, which is then started again."""
+        """Both disks are what they were at one instant of the primary, whose machine is then started again."""
+        self.both.alpha.stand_still()
+        self.cut()
+
+    def cut(self) -> None:
+        """The same of a primary that stands still already."""
         alpha = self.both.alpha
-        alpha.stand_still()
         self.source.freeze_frame()
         self.state.freeze_frame()
         alpha.kill()
         self.source.power_cut()
         self.state.power_cut()
+        self.boot.write_text(f"{uuid.uuid4()}\n")
+        usual, alpha.program = alpha.program, (*_ANEW, str(self.boot))
         alpha.start()
+        alpha.program = usual
         alpha.up()
 
     def assert_followed(self) -> None:
@@ -71,7 +87,7 @@ def machine(base: Path) -> Iterator[Machine]:
             (tree / "kept").write_bytes(b"synced")
             both.begin()
             vouched_for(both)
-            yield Machine(both, source, state)
+            yield Machine(both, source, state, base / "boot_id")
 
 
 #: How often a power cut is tried that loses what was written.
@@ -109,6 +125,37 @@ def _lost_what_was_applied(one: Machine, files: Sequence[Path]) -> bool:
     lost = sum(file.read_bytes() == b"v1" * 3000 for file in files)
     one.assert_followed()
     return lost == len(files)
+
+
+def test_a_database_keeps_its_last_page_and_its_old_time(tmpfs_dir: Path) -> None:
+    """fdatasync writes pages and no time where the size stays: after the cut the file has the stat of old facts, which hold up to
+    the newest commit, since the last change was never seen."""
+    with machine(tmpfs_dir) as one:
+        alpha, database = one.both.alpha, one.both.source / "database"
+        database.write_bytes(b"v1" * 30_000)
+        vouched_for(one.both)
+        eventually(lambda: _has_kept(one, database))
+        os.sync()
+        before = database.stat()
+        alpha.stand_still()
+        with database.open("r+b") as opened:
+            opened.write(b"v2" * 3000)
+            opened.flush()
+            os.fdatasync(opened)
+        one.cut()
+        after = database.stat()
+        if (before.st_mtime_ns, before.st_ctime_ns) != (after.st_mtime_ns, after.st_ctime_ns):
+            pytest.skip("somebody synced the disk in between: the time was written too")
+        assert database.read_bytes().startswith(b"v2")
+        one.assert_followed()
+
+
+def _has_kept(one: Machine, file: Path) -> bool:
+    """Whether the stat of a file is a clean fact in the database. Each change a second later keeps what was learned before."""
+    (one.both.source / "other").write_bytes(os.urandom(9))
+    (place,) = one.state.root.rglob("web/local.db")
+    with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True)) as facts:
+        return bool(facts.execute("select 1 from object where ino = ? and clean", (file.stat().st_ino,)).fetchall())
 
 
 def test_the_standby_follows_what_a_power_cut_left_of_the_source(tmpfs_dir: Path, rng: random.Random) -> None:

@@ -14,14 +14,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from agent.config.values import Dataset
-from agent.core.clock import Clock
+from agent.core.clock import Clock, boot_id
 from agent.core.errors import TryAgain
 from agent.core.kept import HistoryFacts
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import HISTORY_STOPPED
 from agent.generations.local_time import time_text
 from agent.generations.moments import Moment
-from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.reigning.captures import Captures
 from agent.roles.received import received_until, require_received
 from agent.store.catalog.catalog import Catalog
@@ -62,7 +62,7 @@ class OwnHistory:
         self._clock = clock
         self._alone_since: float | None = None
         self.errands = PumpErrands(pump)
-        self.keeper = GenerationKeeper(RetentionTicks(clock, this_boot()), dataset)
+        self.keeper = GenerationKeeper(RetentionTicks(clock, boot_id()), dataset)
         self.keeper.look(self._catalog)
         #: The newest commit whose content the vault has.
         self.until = received_until(self._catalog.lineage, node)

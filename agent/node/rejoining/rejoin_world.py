@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from agent.adopt.filling.fill_mark import begin_filling
+from agent.core.clock import boot_id
 from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber, epoch_of, shown_commit
 from agent.fs.writers.processes import Writer
 from agent.node.context import Surroundings
-from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks, this_boot
+from agent.node.following.generations.generation_keeper import GenerationKeeper, RetentionTicks
 from agent.node.kinds.standby_kind import took_for_standby
 from agent.node.primary import Primary
 from agent.node.reigning.not_captured import require_captured
@@ -101,7 +102,7 @@ class RejoiningNode:
 
     def _kept(self, catalog: Catalog, *, fills: bool) -> KeptDivergence:
         clock = self._around.clock
-        keeper = GenerationKeeper(RetentionTicks(clock, this_boot()), lambda: self._member.dataset)
+        keeper = GenerationKeeper(RetentionTicks(clock, boot_id()), lambda: self._member.dataset)
         at = KeptAt(clock.now_ns(), keeper.move_clock(catalog), self._member.node)
         return keep_divergence(catalog, self._wanted, at, fills=fills)
 

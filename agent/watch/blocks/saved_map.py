@@ -13,8 +13,6 @@ from agent.watch.blocks.accounts import Account, ToldSectors
 from agent.watch.blocks.disk import TrackedDisk
 from agent.watch.blocks.ports import DirtyExtent
 
-BOOT = Path("/proc/sys/kernel/random/boot_id")
-
 
 @dataclass(frozen=True, slots=True)
 class SavedMap:
@@ -29,16 +27,11 @@ class SavedMap:
 
     def mistake(self, boot: str, disk: TrackedDisk) -> str | None:
         """Why it says nothing about this disk now, for people; None where it does."""
-        if self.boot != boot:
+        if self.boot != boot or not boot:
             return "the machine was started anew"
         if not disk.sequence:
             return "this kernel does not number its disks"
         return None if self.disk == disk else "another device stands in its place, or it was resized"
-
-
-def boot_id() -> str:
-    """The number of this boot."""
-    return BOOT.read_text().strip()
 
 
 def write_map(path: Path, saved: SavedMap) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from agent.core.clock import boot_id
 from agent.watch.blocks.accounts import Account, ToldSectors
 from agent.watch.blocks.dirty_map import DirtyMap, MapLimits
 from agent.watch.blocks.disk_trace import DiskTrace, NotTracked, not_tracked
 from agent.watch.blocks.ports import Dirtied
-from agent.watch.blocks.saved_map import SavedMap, boot_id, taken_map, write_map
+from agent.watch.blocks.saved_map import SavedMap, taken_map, write_map
 from agent.watch.blocks.tracefs import RingLimits
 
 _WHY = "the kernel's block tracepoints tell of every write"

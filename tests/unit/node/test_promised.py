@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.node.following.generations.generation_keeper import RetentionTicks, this_boot
+from agent.core.clock import boot_id
+from agent.node.following.generations.generation_keeper import RetentionTicks
 from agent.node.promised import promised_of
 from agent.roles.lineage import CATALOG
 from agent.store.catalog import generation
@@ -16,7 +17,7 @@ from fakes.store_fakes import begun, number
 def test_what_is_pinned_or_younger_than_promised(tmp_path: Path) -> None:
     """By the retention clock; nothing where there is no catalog."""
     clock = SetClock()
-    now = RetentionTicks(clock, this_boot()).now()
+    now = RetentionTicks(clock, boot_id()).now()
     with begun(str(tmp_path / CATALOG)) as catalog:
         kept = [
             Generation(name, number(1), 1, 1, Cause.DEMAND, pinned=pinned, immutable_until=until)

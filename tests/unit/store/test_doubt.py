@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,39 @@ def test_facts_and_their_mark_are_one_transaction(local: Local) -> None:
     with pytest.raises(OverflowError):
         local.write([fact(11)._replace(size=1 << 70)], mark=FactsMark(number(3), b"d" * 32))
     assert before == local.mark()
+
+
+def _started_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: str) -> None:
+    (tmp_path / "boot").write_text(f"{number}\n")
+    monkeypatch.setattr("agent.core.clock.BOOT", tmp_path / "boot")
+
+
+def test_after_a_boot_what_changed_lately_is_doubted(
+    catalog: Catalog, local: Local, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One that was written in the instant before the power went may have its old stat; and once only."""
+    newest = catalog.newest()
+    assert newest is not None
+    later = newest.time + 3600 * 10**9
+    newest = catalog.write(Changes([file_row(11, salt=b"new")]), replace(header(3), time=later))
+    local.write([fact(11)], mark=facts_mark(newest))
+    _started_anew(monkeypatch, tmp_path, "first")
+    for _ in range(2):
+        doubt_what_may_be_older(local, catalog)
+        assert list(FILES) == believed(local)
+    _started_anew(monkeypatch, tmp_path, "second")
+    doubt_what_may_be_older(local, catalog)
+    assert [12, 13] == believed(local)
+    local.write([fact(11)])
+    doubt_what_may_be_older(local, catalog)
+    assert list(FILES) == believed(local)
+
+
+def test_after_a_boot_all_is_doubted_that_came_within_ten_minutes(
+    catalog: Catalog, local: Local, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also where history begins in them."""
+    for boot in ("first", "second"):
+        _started_anew(monkeypatch, tmp_path, boot)
+        doubt_what_may_be_older(local, catalog)
+    assert [] == believed(local)

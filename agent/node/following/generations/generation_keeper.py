@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import structlog
 
@@ -31,7 +30,6 @@ from agent.store.catalog.generation import Generation
 from agent.store.catalog.leases import readings
 from agent.store.catalog.reader import Reading
 
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _SECOND = 10**9
 _MINUTE = 60 * _SECOND
 #: So long every commit stays; of what is older the last one of each second.
@@ -39,14 +37,6 @@ _WHOLE = 10 * _MINUTE
 #: So many go in one upkeep: a commit may wait for it. The next one goes on.
 _AT_ONCE = 100
 _log = structlog.get_logger("node")
-
-
-def this_boot(path: Path = _BOOT) -> str:
-    """What tells one start of the machine from another; "" where nothing does, so that only the time since then counts."""
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
