@@ -7,8 +7,8 @@ history, or of one that goes further than this catalog, are all doubted.
 
 It can also bring back a new file with its old stat: fdatasync writes pages, and no time where the size stays; so does the kernel
 in the middle of a sync. Then nothing on the disk tells it. What is written so is written again and again (databases, logs, images
-of machines), so at the first opening after a boot all is doubted that the catalog changed in its last ten minutes too. A file that
-stood still for longer, and was written so in the very instant before the cut, is not found by that (decision 0178).
+of machines), so at the first opening after a boot all is doubted that the catalog changed in its last ten minutes too. A file
+that stood still for longer, and was written so in the very instant before the cut, is not found by that (decision 0178).
 """
 
 from __future__ import annotations
