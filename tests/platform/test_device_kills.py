@@ -6,18 +6,17 @@ import os
 import random
 import signal
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from fakes.agents import UNBRAKED
-from fakes.background import Background
 from fakes.device_agents import DevicePair, device_pair
 from fakes.eventually import eventually
 from fakes.loop_device import needs_loops
 from fakes.loop_image import MAKERS, run, unmount
+from fakes.syncing_writer import SyncingWriter
 
 pytestmark = [needs_loops, pytest.mark.timeout(0 if int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) else 300)]
 
@@ -26,24 +25,6 @@ TERMS = UNBRAKED + '[dataset.device]\nrpo = "100ms"\n[dataset.hooks]\nstart = "n
 SIZES = {"ext4": 48 << 20, "xfs": 320 << 20}
 #: Seconds: the guard's deadline, and what a busy machine may take beside it.
 DEADLINE, BUSY = 5.0, 10.0
-
-
-class SyncingWriter(Background):
-    """Writes and makes durable, all the time; ``longest``: what one write took at most, in seconds."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__("writer")
-        self.longest = 0.0
-        self.written = 0
-        self._root = root
-
-    def turn(self) -> None:
-        began = time.monotonic()
-        with (self._root / f"f{self.written % 20}").open("wb") as file:
-            file.write(os.urandom(9_000))
-            os.fsync(file.fileno())
-        self.longest = max(self.longest, time.monotonic() - began)
-        self.written += 1
 
 
 def guard_of(agent: int) -> int | None:

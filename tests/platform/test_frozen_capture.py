@@ -8,7 +8,6 @@ import random
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ from fakes.background import Background
 from fakes.capture_fakes import RecordingOutlet, Station, Wiring, rebuilt, station, unequal
 from fakes.loop_image import can_mount, filesystem
 from fakes.storm import SystemCallStorm
-from fakes.trees import Seen, snapshot
+from fakes.trees import Seen, snapshot, without_holes
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs root and loop devices"),
@@ -94,11 +93,6 @@ def watched(root: Path, state: Path) -> Iterator[Station]:
             yield made
         finally:
             watcher.stop()
-
-
-def without_holes(tree: dict[bytes, Seen]) -> dict[bytes, Seen]:
-    """xfs tells holes by what is in its cache: content tells whether files are equal."""
-    return {path: replace(seen, holes=()) for path, seen in tree.items()}
 
 
 def as_committed(made: Station, number: CommitNumber) -> dict[bytes, Seen]:

@@ -189,8 +189,14 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             seeds=200,
         ),
         "freezes": Part(
-            "agent and guard killed by turns 100 times around freezes: thawed each time; 100 frozen commits equal copies",
-            ("tests/platform/fs/test_thaw_guard.py", "tests/platform/test_frozen_capture.py", "-s"),
+            "agent and guard killed 100 times around freezes, also of all they have: thawed; frozen commits equal copies",
+            (
+                "tests/platform/fs/test_thaw_guard.py",
+                "tests/platform/test_frozen_capture.py",
+                "tests/platform/test_freeze_kills.py",
+                "-s",
+            ),
+            seeds=100,
             timed=True,
         ),
         "bit-flips": Part(
