@@ -8,12 +8,27 @@ from pathlib import Path
 from fakes.agents import Agent
 
 
-def guard_of(agent: Agent) -> int:
-    """An agent's thaw guard, which runs."""
+def found_guard(agent: Agent) -> int | None:
+    """An agent's thaw guard, a child of its own; None while none runs."""
     assert agent.process is not None
     for children in Path(f"/proc/{agent.process.pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            with suppress(OSError):
-                if b"freezing.py" in Path(f"/proc/{child}/cmdline").read_bytes():
+        # A thread may be gone by now.
+        with suppress(OSError):
+            for child in children.read_text().split():
+                if b"freezing.py" in _words(child):
                     return int(child)
-    raise AssertionError("no guard runs")
+    return None
+
+
+def guard_of(agent: Agent) -> int:
+    """An agent's thaw guard, which runs."""
+    found = found_guard(agent)
+    assert found is not None, "no guard runs"
+    return found
+
+
+def _words(process: str) -> bytes:
+    """What it was executed with; none of one that is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""

@@ -7,7 +7,6 @@ import random
 import signal
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +15,7 @@ from fakes.device_agents import DevicePair, device_pair
 from fakes.eventually import eventually
 from fakes.loop_device import needs_loops
 from fakes.loop_image import MAKERS, run, unmount
+from fakes.process_tree import found_guard
 from fakes.syncing_writer import SyncingWriter
 
 pytestmark = [needs_loops, pytest.mark.timeout(0 if int(os.environ.get("HIKAE_SOAK_SEEDS", "0")) else 300)]
@@ -27,22 +27,10 @@ SIZES = {"ext4": 48 << 20, "xfs": 320 << 20}
 DEADLINE, BUSY = 5.0, 10.0
 
 
-def guard_of(agent: int) -> int | None:
-    """The guard's process, a child of the agent's."""
-    for children in Path(f"/proc/{agent}/task").glob("*/children"):
-        for child in children.read_text().split():
-            with suppress(OSError):
-                if b"freezing.py" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    return int(child)
-    return None
-
-
 def kill_one(both: DevicePair, chosen: random.Random) -> None:
     """The agent or its guard, at a moment that nobody chose."""
-    process = both.alpha.process
-    assert process is not None
     threading.Event().wait(chosen.random() * 0.4)
-    guard = guard_of(process.pid)
+    guard = found_guard(both.alpha)
     if guard is not None and chosen.random() < 0.5:
         with suppress(ProcessLookupError):
             os.kill(guard, signal.SIGKILL)

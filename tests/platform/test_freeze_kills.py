@@ -27,7 +27,7 @@ from fakes.agents import UNBRAKED, Pair, pair
 from fakes.cut_machine import restored
 from fakes.eventually import eventually
 from fakes.loop_image import can_mount, filesystem, mounted
-from fakes.process_tree import guard_of
+from fakes.process_tree import found_guard
 from fakes.syncing_writer import SyncingWriter
 from fakes.trees import Seen, snapshot, without_holes
 
@@ -74,14 +74,17 @@ class FrozenNode:
     def kill_one(self, turn: int, taking: Taken) -> None:
         """Both, the guard, or the agent by turns, at any moment or while the filesystem stands still. The agent runs again at the
         end, always killed before: it lets a secondary have one freeze a minute."""
+        alpha, whom = self.both.alpha, WHOM[turn % len(WHOM)]
+        # It is executed for the first freeze.
+        eventually(lambda: taking.done() or found_guard(alpha))
         if self._rng.random() < 0.7:
             eventually(lambda: taking.done() or self._mark.exists())
         else:
             threading.Event().wait(self._rng.random() * SOON)
         self.within += self._mark.exists()
-        alpha, whom = self.both.alpha, WHOM[turn % len(WHOM)]
-        if whom != "agent":
-            os.kill(guard_of(alpha), signal.SIGKILL)
+        guard = found_guard(alpha)
+        if whom != "agent" and guard is not None:
+            os.kill(guard, signal.SIGKILL)
         if whom == "guard":
             taking.result()
         if whom == "both":
