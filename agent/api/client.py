@@ -85,7 +85,8 @@ class AdminClient:
         if isinstance(error, PermissionError):
             return NotPermitted("ask the agent", self._path, "the socket is for root and the agent's user", "use sudo")
         if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-            return self._unreachable("no agent is running")
+            started = "systemctl status hikae; journalctl -u hikae; to start it: systemctl start hikae"
+            return Unreachable("ask the agent", self._path, "no agent is running", started)
         return self._unreachable(error.strerror or str(error) or type(error).__name__)
 
     def _unreachable(self, reason: str) -> Unreachable:

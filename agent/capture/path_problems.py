@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import shlex
 from collections.abc import Callable
 from functools import cache
 
@@ -38,8 +39,10 @@ _TRIED = 100
 class PathProblems:
     """The board of the dataset, and which of its paths have a problem, so that asking costs nothing."""
 
-    def __init__(self, board: ProblemBoard, clock: Clock, known: Callable[[bytes], bool]) -> None:
-        """``known``: whether an earlier version of what stands at a path was captured (``TreeBatch.knows``)."""
+    def __init__(self, board: ProblemBoard, clock: Clock, known: Callable[[bytes], bool], root: bytes = b"") -> None:
+        """``known``: whether an earlier version of what stands at a path was captured (``TreeBatch.knows``); ``root``: of the tree,
+        for what is typed of a path in it."""
+        self._root = root
         self._board = board
         self._clock = clock
         self._known = known
@@ -132,7 +135,7 @@ class PathProblems:
             Severity.WARNING,
             path,
             f"it cannot be read ({reason}); {self._left(path)}",
-            _way_out(error.errno),
+            _way_out(error.errno, self._root, path),
         )
 
     def _left(self, path: bytes) -> str:
@@ -194,13 +197,24 @@ class PathProblems:
         return size < _LONGEST and len(self._standing) < _KEPT and self._bytes + 2 * size <= _KEPT_BYTES
 
 
-def _way_out(number: int | None) -> str:
+def _way_out(number: int | None, root: bytes, path: bytes) -> str:
     """Of a path that cannot be read. ``number``: None where it only never stood still."""
     if number is None:
         return "none needed: it is looked at again with its next change, and at each reconcile"
     if number not in (errno.EACCES, errno.EPERM):
         return "see the kernel log for its disk, or put it back from elsewhere; or exclude it: then no standby has it"
-    return f"let {_own_user()}, as whom the agent runs, read it, and nobody else; or exclude it: then no standby has it"
+    user = _own_user()
+    typed = f"setfacl -m u:{user}:rX {_typed(os.path.join(root, path))}"
+    return f'give the agent, which runs as the user "{user}", the right to read it: {typed}; or exclude it: then no standby has it'
+
+
+def _typed(path: bytes) -> str:
+    """As a shell takes it; PATH where that cannot be printed."""
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        return "PATH"
+    return shlex.quote(text) if text.isprintable() else "PATH"
 
 
 @cache

@@ -311,15 +311,16 @@ class Node:
             return
         severity = Severity.WARNING if days >= 0 else Severity.ERROR
         message = (
-            f"the certificate of {identity.name} ends in {days} days: then its peers refuse it, and nothing is replicated to "
-            "it or from it"
+            f"the certificate of {identity.name} works for {days} days more; after that its peers refuse it, and nothing is "
+            f"replicated to {identity.name} or from it"
             if days >= 0
             else "the certificate has expired"
         )
         files = self._settings.tls
         remedy = (
-            f"on the machine with DIR/ca.key: hikae pki renew {identity.name} --dir DIR; then copy what it made over "
-            f"{files.cert} and {files.key} on {identity.name} (no restart is needed)"
+            f"on the machine with DIR/ca.key: hikae pki renew {identity.name} --dir DIR; then copy "
+            f"DIR/{identity.name}.crt over {files.cert} and DIR/{identity.name}.key over {files.key} on {identity.name} (no restart "
+            "is needed)"
         )
         self.board.put(Problem(CERTIFICATE, severity, now, b"", message, remedy))
 

@@ -14,9 +14,8 @@ from agent.status.figures import span_text
 #: After a step of our own clock a peer that is connected is compared with again within this, in seconds; nothing is said before.
 COMPARED_WITHIN = 15.0
 _REMEDY = (
-    "on the node whose clock is wrong: timedatectl set-ntp true, or timedatectl set-time TIME (date on both nodes, beside a "
-    "watch that is right, tells which one it is); hikae goes on meanwhile, with moments in the primary's time: those of "
-    "RECEIVED, APPLIED and --at"
+    "on both nodes: date (beside a watch that is right); then, on the wrong one: timedatectl set-ntp true; hikae goes on "
+    "meanwhile, and RECEIVED and APPLIED show the primary's time"
 )
 
 

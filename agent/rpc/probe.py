@@ -40,7 +40,9 @@ def _dialled(peer: str, address: str, go_on: Callable[[socket.socket], HikaeErro
             plain.settimeout(_SECONDS)
             return _answered(peer, address, plain, go_on)
     except ConnectionRefusedError:
-        remedy = f"on {peer}: systemctl start hikae; or correct its address on the node that calls"
+        remedy = (
+            f"on {peer}: systemctl start hikae; if it runs there: the node that calls {peer} has a wrong address for it"
+        )
         return _unreachable(peer, f"nothing listens at {address}", remedy)
     except socket.gaierror:
         return _unreachable(peer, f"the name in {address} cannot be resolved", "correct the address of the peer")

@@ -187,7 +187,7 @@ def peer_problem_text(holder: Json) -> str:
 
 
 #: How a remedy begins that is typed elsewhere than on the node whose problem it ends.
-_PLACE = re.compile(r"on (the machine with DIR/ca\.key|[A-Za-z0-9][\w.-]*): ")
+_PLACE = re.compile(r"on (the machine with DIR/ca\.key|both nodes|[A-Za-z0-9][\w.-]*): ")
 
 
 def placed(remedy: str) -> tuple[str, str]:
@@ -350,7 +350,9 @@ def peer_behind(peer: Json) -> str:
         when = f"about {span_text(left)} left"
     else:
         # Of a burst that is just over nothing is known yet.
-        when = "it never catches up at this rate" if peer["forecast_never"] else "how long is not known yet"
+        when = (
+            f"{peer['name']} never catches up at this rate" if peer["forecast_never"] else "how long is not known yet"
+        )
     return f"{words}: {rate_text(peer['rate'])} arrive there, {rate_text(peer['change_rate'])} change here, {when}"
 
 

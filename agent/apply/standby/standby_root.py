@@ -93,8 +93,8 @@ class StandbyRoot(TakenStandby[DirectoryOutput]):
                 STANDBY_GONE,
                 self.path,
                 f"the standby's directory {self.path} is gone",
-                "where its filesystem is not mounted (findmnt), mount it; only where it was deleted: "
-                f"hikae resync {self._place.dataset} --standby (fills it from the vault)",
+                "if /etc/fstab has a filesystem for it, mount that; only if none belongs there, and it was deleted: "
+                f"hikae resync {self._place.dataset} --standby (fills it from the vault, the store of every version)",
             )
         try:
             os.mkdir(self.path, 0o700)

@@ -192,6 +192,7 @@ class TreeSessions:
         self._linked = linked
         self._can_locate = can_locate
         self._reads = reads
+        self._root = os.fsencode(path)
         self._guard = RootGuard(path, context.local, context.dataset)
         #: They rise as long as the pump lives: its peers hold what was sent under one.
         self._tokens = itertools.count(1)
@@ -205,7 +206,7 @@ class TreeSessions:
         context = self._context
         batch = TreeBatch(context.catalog, context.local)
         directories = Directories(root_fd, batch, self._can_locate)
-        problems = PathProblems(context.board, context.clock, batch.knows)
+        problems = PathProblems(context.board, context.clock, batch.knows, self._root)
         tree = OpenTree(batch, directories, problems, self._rules, context.clock)
         parts = put_together(tree, context, self._linked, send, self._tokens, self._reads)
 

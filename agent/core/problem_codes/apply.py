@@ -44,8 +44,8 @@ STANDBY_GONE = ProblemCode(
     Where.STANDBY,
     (Severity.ERROR,),
     "The standby's directory is gone.",
-    "where its filesystem is not mounted (findmnt), mount it; only where it was deleted: `hikae resync DATASET --standby` "
-    "(fills it from the vault there)",
+    "if `/etc/fstab` has a filesystem for it, mount that; only if none belongs there, and it was deleted: "
+    "`hikae resync DATASET --standby` (fills it from the vault there, the store of every version)",
 )
 STANDBY_REPLACED = ProblemCode(
     "standby-replaced",

@@ -51,7 +51,7 @@ CLOCK = ProblemCode(
     Where.NODE,
     (Severity.WARNING,),
     "The clock of this node and that of a peer are far apart, or this node's was set by much. Commits carry the primary's time.",
-    "on the node whose clock is wrong (`date` on both, beside a watch that is right): `timedatectl set-ntp true`; hikae goes on "
+    "on both nodes: `date` (beside a watch that is right); then, on the wrong one: `timedatectl set-ntp true`; hikae goes on "
     "meanwhile",
 )
 DISK_FILLING = ProblemCode(

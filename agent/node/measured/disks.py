@@ -21,8 +21,9 @@ _SOON = 24 * 3600.0
 #: So little beyond the reserve is told whatever the rate is.
 _LITTLE = 2
 _REMEDY = (
-    "enlarge it, or move away what is not hikae's; or have hikae keep less: hikae generations expire DATASET --dry-run (what "
-    "would go; without --dry-run it goes), a shorter history or a vault_limit in the configuration; never delete there by hand"
+    "enlarge it, or move away what is not hikae's; or have hikae keep less: hikae generations expire DATASET --dry-run "
+    "(shows what would go), then hikae generations expire DATASET (removes that); or a shorter history or a vault_limit in the "
+    "configuration; never delete files of hikae's by hand"
 )
 
 

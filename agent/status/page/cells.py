@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from agent.core.hold import REPLACED
+from agent.core.standing import FIRST_SYNC
 from agent.status.derive import TELLING
 from agent.status.figures import clock_text, size_text
 from agent.status.page.layout import Column
@@ -114,9 +115,11 @@ def _is_gone(hold: Json | None) -> bool:
 
 
 def _here(status: Json, dataset: Json) -> tuple[str, str]:
-    """Of a standby: when the newest commit that it has was made, and the commit that its tree equals."""
-    if dataset["commit"] is None:
-        some = (dataset["sync"] or {}).get("done_bytes")
+    """Of a standby: when the newest commit that it has was made, and the commit that its tree equals. During its first sync it
+    has commits that are parts: no moment of its primary."""
+    sync = dataset["sync"] or {}
+    if dataset["commit"] is None or sync.get("phase") == FIRST_SYNC:
+        some = dataset["commit"] is not None or sync.get("done_bytes")
         return ("partly", "partly") if some else ("nothing", "nothing")
     applied, newest = dataset["applied"], dataset["commit"]
     same = applied is not None and (applied["epoch"], applied["seq"]) == (newest["epoch"], newest["seq"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from agent.core.hold import LOST, REPLACED
 from agent.core.problem_codes import NOT_STILL, STATE_DISK_FULL, STATE_DISK_RESERVE, UNCONFIRMED, VAULT_FULL
 from agent.core.standing import FIRST_SYNC
-from agent.status.figures import clock_text, size_text, span_text
+from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
 from agent.status.sentences import (
@@ -115,10 +115,9 @@ def _held(status: Json, dataset: Json, hold: Json) -> list[Notice]:
     subject = "" if hold["node"] == status["node"] else f"{hold['node']} is held: "
     sentence, name = f"{subject}{hold['sentence']}{since}", dataset["name"]
     if hold["code"] in LOST:
-        back = f"{back_to_before(hold, name)} (before that)"
         return [
             Notice(f"{sentence}; the standby stays as it stands", code=hold["code"]),
-            Notice("", back, dataset["primary"], "If it was not meant"),
+            Notice("", back_to_before(hold, name), dataset["primary"], "If it was not meant, back to just before it"),
             Notice("", f"hikae accept {name}", hold["node"], "If it was"),
         ]
     remedy = hold["remedy"] or f"hikae accept {name}, if that is meant"
@@ -209,7 +208,9 @@ def _unconfirmed(dataset: Json) -> list[Notice]:
 
 def _paused(status: Json, dataset: Json, pause: Json) -> Notice:
     what = PAUSED.get(pause["what"], pause["what"])
-    until = f"until {clock_text(pause['until'], status['clock'])}" if pause["until"] else "until somebody resumes it"
+    until = "until somebody resumes it"
+    if pause["until"]:
+        until = f"until {clock_text(pause['until'], status['clock'])}, then it goes on by itself"
     where = "" if pause["node"] == status["node"] else f" on {pause['node']}"
     by = f" by {pause['by']}" if pause["by"] else ""
     kept = "; changes are received and kept meanwhile" if pause["what"] == "apply" else ""
@@ -241,18 +242,21 @@ def _progress(status: Json, dataset: Json) -> list[Notice]:
 
 
 def _not_whole(dataset: Json) -> str:
-    """Who cannot take over before the first sync is through."""
+    """Who has no complete copy, and so cannot take over, before the first sync is through."""
     if dataset["sync"]["phase"] != FIRST_SYNC:
         return ""
     filled = [peer["name"] for peer in dataset["peers"] if peer["first_sync"]]
     who = "this standby" if dataset["role"] == Role.STANDBY else " and ".join(filled)
-    return f"; {who} cannot take over before that" if who else ""
+    has = "have" if len(filled) > 1 and dataset["role"] != Role.STANDBY else "has"
+    return f"; {who} {has} no complete copy yet and cannot take over until then" if who else ""
 
 
 def _faster(behind: list[Json]) -> str:
     """What leads on where it is the limit that keeps a peer from catching up."""
-    limited = any(peer["mode"] == "behind" and peer["rate_limit"] for peer in behind)
-    return "write a higher rate below [dataset.limits], then: hikae reload" if limited else ""
+    limited = [peer for peer in behind if peer["mode"] == "behind" and peer["rate_limit"]]
+    least = max((max(peer["change_rate"] or 0, peer["rate_limit"]) for peer in limited), default=0)
+    above = f" above {rate_text(least)}"
+    return f"raise the rate of steady in [dataset.limits]{above}, then: hikae reload" if limited else ""
 
 
 def _watcher(dataset: Json) -> list[Notice]:

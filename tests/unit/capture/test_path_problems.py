@@ -36,7 +36,7 @@ def test_what_the_standby_has_of_an_unreadable_file_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("number", "word"),
-    [(errno.EACCES, "as whom the agent runs"), (errno.EIO, "kernel log"), (None, "none needed")],
+    [(errno.EACCES, "setfacl -m u:"), (errno.EIO, "kernel log"), (None, "none needed")],
 )
 def test_the_way_out_is_that_of_the_error(number: int | None, word: str) -> None:
     """A disk that fails is no matter of permissions; who is to be let read it is named."""
@@ -73,3 +73,10 @@ def test_paths_that_are_known_are_bounded_in_bytes() -> None:
         problems.gone(path)
     problems.socket(paths[-1])
     assert [paths[-1]] == problems.paths()
+
+
+def test_who_is_to_read_a_file_is_typed_of_the_whole_path() -> None:
+    """As a shell takes it, on the node of the source."""
+    board = ProblemBoard()
+    PathProblems(board, ManualClock(), lambda _: False, b"/srv/web").unreadable(b"a b", OSError(errno.EACCES, "no"))
+    assert ":rX '/srv/web/a b'; or exclude it" in board.listed()[0][0].remedy

@@ -30,7 +30,8 @@ pytestmark = pytest.mark.usefixtures("utc")
             {"hold": Hold("held", "the source is empty")},
             [
                 "  the source is empty; the standby stays as it stands.",
-                "  If it was not meant, on alpha:  hikae rollback web --at TIME (before that)",
+                "  If it was not meant, back to just before it, on alpha:",
+                "  hikae rollback web --at TIME",
                 "  If it was, on alpha:  hikae accept web",
             ],
         ),
@@ -38,15 +39,21 @@ pytestmark = pytest.mark.usefixtures("utc")
             {"hold": Hold("mass-deletion", "9 of 10 deleted", generation="20261122T040000Z-2")},
             [
                 "  9 of 10 deleted; the standby stays as it stands.",
-                "  If it was not meant, on alpha:",
-                "  hikae rollback web --generation 20261122T040000Z-2 (before that)",
+                "  If it was not meant, back to just before it, on alpha:",
+                "  hikae rollback web --generation 20261122T040000Z-2",
                 "  If it was, on alpha:  hikae accept web",
             ],
         ),
-        ({"pauses": (Pause("send", NOW),)}, ["  sending is paused until 04:15.", "  On alpha:  hikae resume web"]),
+        (
+            {"pauses": (Pause("send", NOW),)},
+            ["  sending is paused until 04:15, then it goes on by itself.", "  On alpha:  hikae resume web"],
+        ),
         (
             {"pauses": (Pause("send", NOW, "ann (uid 7)"),)},
-            ["  sending is paused by ann (uid 7) until 04:15.", "  On alpha:  hikae resume web"],
+            [
+                "  sending is paused by ann (uid 7) until 04:15, then it goes on by itself.",
+                "  On alpha:  hikae resume web",
+            ],
         ),
         (
             {"sync": SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 12_000, 50_000, 125.0)},
@@ -59,7 +66,7 @@ pytestmark = pytest.mark.usefixtures("utc")
             },
             [
                 "  first sync: 25 %, 1.0 GiB of 4.0 GiB, 9 entries, about 1 min 0 s left; beta",
-                "  cannot take over before that.",
+                "  has no complete copy yet and cannot take over until then.",
             ],
         ),
         (
@@ -73,8 +80,8 @@ pytestmark = pytest.mark.usefixtures("utc")
         (
             {"peers": (a_peer(told=PeerStanding(Standing("paused", pauses=(Pause("apply", NOW),)), NOW - 1)),)},
             [
-                "  applying is paused on beta until 04:15; changes are received and kept",
-                "  meanwhile.",
+                "  applying is paused on beta until 04:15, then it goes on by itself; changes are",
+                "  received and kept meanwhile.",
                 "  On beta:  hikae resume web",
             ],
         ),
@@ -111,8 +118,8 @@ pytestmark = pytest.mark.usefixtures("utc")
                 )
             },
             [
-                "  gamma is 3.0 GiB behind: 1.1 MB/s arrive there, 4 MB/s change here, it never",
-                "  catches up at this rate.",
+                "  gamma is 3.0 GiB behind: 1.1 MB/s arrive there, 4 MB/s change here, gamma",
+                "  never catches up at this rate.",
             ],
         ),
         (

@@ -11,7 +11,7 @@ from agent.core.hold import Hold
 from agent.core.ids import commit_number
 from agent.core.problem import Severity
 from agent.core.problem_codes import STANDBY_GONE
-from agent.core.standing import Pause, PeerStanding, Standing, Trouble
+from agent.core.standing import NEVER, Pause, PeerStanding, Standing, Trouble
 from agent.status.facts import FIRST_SYNC, NodeFacts, SyncFacts
 from agent.status.for_peers import standing_of
 from agent.status.page import dataset_page, status_page
@@ -214,3 +214,19 @@ def test_a_device_that_is_committed_seldom_says_no_word_of_the_link() -> None:
     told = " ".join(below(role=Role.STANDBY, peers=(said,)))
     assert "committed less often than it ought to be" in told
     assert "than arrives here" not in told
+
+
+def test_the_first_sync_of_a_standby_is_no_moment_of_its_primary() -> None:
+    """It has commits by then, and what they hold is a part."""
+    going = a_dataset(role=Role.STANDBY, sync=SyncFacts(FIRST_SYNC, 1 << 30, 4 << 30, 0, 9, 60.0))
+    assert " partly    partly " in lines(a_node(going))[2]
+    assert "no complete copy yet" in " ".join(lines(a_node(going)))
+
+
+def test_a_limit_is_to_be_raised_above_what_changes() -> None:
+    """Which key, and how far."""
+    peer = a_peer(
+        mode="behind", behind_bytes=9, rate=1e5, change_rate=7.95e5, forecast_seconds=NEVER, rate_limit=100_000
+    )
+    typed = "  On alpha:  raise the rate of steady in [dataset.limits] above 795 kB/s, then:"
+    assert typed in below(peers=(peer,))
