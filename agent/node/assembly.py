@@ -319,8 +319,8 @@ class Node:
         files = self._settings.tls
         remedy = (
             f"on the machine with DIR/ca.key: hikae pki renew {identity.name} --dir DIR; then copy "
-            f"DIR/{identity.name}.crt over {files.cert} and DIR/{identity.name}.key over {files.key} on {identity.name} (no restart "
-            "is needed)"
+            f"DIR/{identity.name}.crt over {files.cert} and DIR/{identity.name}.key over {files.key} on {identity.name} "
+            "(no restart is needed)"
         )
         self.board.put(Problem(CERTIFICATE, severity, now, b"", message, remedy))
 
