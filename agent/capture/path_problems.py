@@ -205,7 +205,7 @@ def _way_out(number: int | None, root: bytes, path: bytes) -> str:
         return "see the kernel log for its disk, or put it back from elsewhere; or exclude it: then no standby has it"
     user = _own_user()
     typed = f"setfacl -m u:{user}:rX {_typed(os.path.join(root, path))}"
-    return f'give the agent, which runs as the user "{user}", the right to read it: {typed}; or exclude it: then no standby has it'
+    return f'let the agent, which runs as the user "{user}", read it: {typed}; or exclude it: then no standby has it'
 
 
 def _typed(path: bytes) -> str:
