@@ -40,8 +40,8 @@ class PathProblems:
     """The board of the dataset, and which of its paths have a problem, so that asking costs nothing."""
 
     def __init__(self, board: ProblemBoard, clock: Clock, known: Callable[[bytes], bool], root: bytes = b"") -> None:
-        """``known``: whether an earlier version of what stands at a path was captured (``TreeBatch.knows``); ``root``: of the tree,
-        for what is typed of a path in it."""
+        """``known``: whether an earlier version of what stands at a path was captured (``TreeBatch.knows``); ``root``: the
+        directory of the tree, as it is typed."""
         self._root = root
         self._board = board
         self._clock = clock
