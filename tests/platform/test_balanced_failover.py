@@ -44,7 +44,9 @@ def _application(lan: Lan, name: str) -> Callable[[], None]:
 
 
 def _web(agent: Agent) -> int:
-    return int((agent.socket.parent / BESIDE).read_text())
+    """The process that answers for the agent; it may be on its way where nobody has asked it yet."""
+    place = agent.socket.parent / BESIDE
+    return int(eventually(lambda: place.exists() and place.read_text()))
 
 
 def _ready(agent: Agent) -> bool:

@@ -93,8 +93,8 @@ class StandbyRoot(TakenStandby[DirectoryOutput]):
                 STANDBY_GONE,
                 self.path,
                 f"the standby's directory {self.path} is gone",
-                "if /etc/fstab has a filesystem for it, mount that; only if none belongs there, and it was deleted: "
-                f"hikae resync {self._place.dataset} --standby (fills it from the vault, the store of every version)",
+                "if a filesystem of its own belongs there (/etc/fstab, mount units), mount it; only if none does, and it was "
+                f"deleted: hikae resync {self._place.dataset} --standby (fills it from the vault, the store of every version)",
             )
         try:
             os.mkdir(self.path, 0o700)

@@ -44,7 +44,7 @@ STANDBY_GONE = ProblemCode(
     Where.STANDBY,
     (Severity.ERROR,),
     "The standby's directory is gone.",
-    "if `/etc/fstab` has a filesystem for it, mount that; only if none belongs there, and it was deleted: "
+    "if a filesystem of its own belongs there (`/etc/fstab`, mount units), mount it; only if none does, and it was deleted: "
     "`hikae resync DATASET --standby` (fills it from the vault there, the store of every version)",
 )
 STANDBY_REPLACED = ProblemCode(
