@@ -65,13 +65,14 @@ class CannotFreeze(FreezeFailed):
 def thaw_what_was_left(place: Path, limits: GuardLimits = GuardLimits()) -> str | None:
     """At every start of the agent: thaw what an earlier one and its guard left frozen, and lay down the program that does so at
     the end of this one; what was done, in words, None where nothing was frozen. Raises ``FreezeFailed``, ``OSError``."""
-    place.mkdir(parents=True, exist_ok=True)
-    write_durably(str(place / THAWS), Path(PROGRAM).read_bytes())
     try:
-        return freezing.thaw_marked(str(place / MARK), limits.end)
+        said = freezing.thaw_marked(str(place / MARK), limits.end)
     except OSError as error:
         remedy = f"type: fsfreeze --unfreeze, and the mount point that {place / MARK} names"
         raise FreezeFailed("thaw what was left frozen", str(place / MARK), str(error.strerror), remedy) from error
+    place.mkdir(parents=True, exist_ok=True)
+    write_durably(str(place / THAWS), Path(PROGRAM).read_bytes())
+    return said
 
 
 #: An open directory of a filesystem, and the path that names it to people.

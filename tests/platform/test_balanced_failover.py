@@ -46,7 +46,7 @@ def _application(lan: Lan, name: str) -> Callable[[], None]:
 def _web(agent: Agent) -> int:
     """The process that answers for the agent; it may be on its way where nobody has asked it yet."""
     place = agent.socket.parent / BESIDE
-    return int(eventually(lambda: place.exists() and place.read_text()))
+    return int(eventually(lambda: place.read_text() if place.exists() else ""))
 
 
 def _ready(agent: Agent) -> bool:
