@@ -39,14 +39,17 @@ def wait(context: Context, dataset: str, level: Reached, timeout: float | None, 
 
 @click.command()
 @click.argument("dataset")
+@click.option("--checksum", is_flag=True, help="Read every file and compare it, whatever its times say (as rsync -c).")
 @json_option
 @click.pass_obj
-def reconcile(context: Context, dataset: str, as_json: bool) -> None:
+def reconcile(context: Context, dataset: str, checksum: bool, as_json: bool) -> None:
     """Look at the whole source now.
 
-    Ends when all that was found is committed here; `hikae wait` then tells when it is on the standbys."""
+    Ends when all that was found is committed here; `hikae wait` then tells when it is on the standbys. A file that has the
+    times and the size of before is not read, but with --checksum: where a power cut, a disk or a program may have left other
+    content with them."""
     with progress_shown(f"looking at {dataset}", not as_json) as progress:
-        result = context.controls().ask(ReconcileRequest(dataset), progress)
+        result = context.controls().ask(ReconcileRequest(dataset, checksum), progress)
     if as_json:
         answer_json(result)
     else:

@@ -44,7 +44,14 @@ class WaitRequest(DatasetRequest[Json]):
 @dataclass(frozen=True, slots=True)
 class ReconcileRequest(DatasetRequest[Json]):
     """Walk the whole source now; return when all it found is committed:
-    ``{"dataset", "commit": {"epoch", "seq"}, "found", "seconds"}``."""
+    ``{"dataset", "commit": {"epoch", "seq"}, "found", "seconds"}``. ``checksum``: read every file, whatever its times say."""
+
+    checksum: bool = False
+
+
+def _only_looks(request: ReconcileRequest) -> bool:
+    """What reads everything is typed on the node that it slows down."""
+    return not request.checksum
 
 
 @dataset_operation("wait", WaitRequest, role=Role.PRIMARY, long=True, changes=no_call, afar=FromAfar())
@@ -61,13 +68,15 @@ def _wait(call: DatasetCall, request: WaitRequest) -> Json:
     }
 
 
-@dataset_operation("reconcile", ReconcileRequest, role=Role.PRIMARY, long=True, changes=no_call, afar=FromAfar())
-def _reconcile(call: DatasetCall, _request: ReconcileRequest) -> Json:
+@dataset_operation(
+    "reconcile", ReconcileRequest, role=Role.PRIMARY, long=True, changes=no_call, afar=FromAfar(_only_looks)
+)
+def _reconcile(call: DatasetCall, request: ReconcileRequest) -> Json:
     patience = Patience("reconcile", call.dataset, None, call.progress, call.agent.stopping)
 
     def look(side: Primary, still: Callable[[], bool]) -> tuple[CommitNumber, int]:
         before = side.facts().by_reconcile
-        ticket = side.pump.reconcile("asked for")
+        ticket = side.pump.reconcile("asked for", believing=not request.checksum)
 
         def step(seconds: float) -> CommitNumber:
             sync = side.facts().sync

@@ -73,8 +73,11 @@ class PumpThread(ABC):
         if self._thread.ident is not None:
             self._thread.join()
 
-    def reconcile(self, reason: str) -> Ticket:
-        """Look at everything; the ticket is done when all of it is committed. ``reason`` is for people."""
+    def reconcile(self, reason: str, *, believing: bool = True) -> Ticket:
+        """Look at everything; the ticket is done when all of it is committed. ``reason`` is for people; ``believing``: whether
+        what has its old stat is taken to be as it was. Else all is read, also by a walk that goes on; raises as ``Local``."""
+        if not believing:
+            self._context.local.doubt()
         ticket = Ticket(f"reconcile ({reason})")
         self._asked.ask_for_walk(ticket)
         return ticket

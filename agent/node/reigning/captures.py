@@ -30,8 +30,9 @@ class Captures(Protocol):
         """End after the step in hand; tickets that wait are cancelled."""
         ...
 
-    def reconcile(self, reason: str) -> Ticket:
-        """Look at everything; the ticket is done when all of it is committed. ``reason`` is for people."""
+    def reconcile(self, reason: str, *, believing: bool = True) -> Ticket:
+        """Look at everything; the ticket is done when all of it is committed. ``reason`` is for people; ``believing``: whether
+        what has its old stat is taken to be as it was, else it is read."""
         ...
 
     def barrier(self, made: Provenance = ORDINARY) -> Barrier:
