@@ -39,8 +39,8 @@ class PumpFacts:
     (done, total) bytes of the large file in hand; ``fuzzy``: files taken as read since the start; ``hints``: how many wait;
     ``put_off``: for how long a change has waited, since its file was read of late or for the link, in seconds; ``waits``: bytes
     of new files that no commit has yet, and ``ahead`` those of the one in hand that were read. Of a device: ``untracked``:
-    nothing tells what changes; ``behind``: it is written faster than ``rpo`` and ``freeze`` allow for; ``dirty``: bytes, about,
-    that were written and not read yet."""
+    nothing tells what changes; ``behind``: it is written faster than ``rpo`` and ``freeze`` allow for; ``refused``: nothing is
+    committed, since a freeze was refused; ``dirty``: bytes, about, that were written and not read yet."""
 
     phase: CapturePhase
     hold: Hold | None
@@ -59,4 +59,5 @@ class PumpFacts:
     commits: int
     untracked: bool = False
     behind: bool = False
+    refused: bool = False
     dirty: int = 0

@@ -184,9 +184,12 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             owed=replica.owed[0],
             left_behind=not replica.followed and side.past is not None,
         )
-        facts = replace(
-            facts, mode=peer_mode(facts), first_sync=_first_sync(side, facts, pump, newest, left, state.attempts)
-        )
+        first = _first_sync(side, facts, pump, newest, left, state.attempts)
+        if pump.refused and pump.dirty:
+            facts = refused_for(facts, pump.dirty, replica.received.seconds())
+        else:
+            facts = replace(facts, mode=peer_mode(facts))
+        facts = replace(facts, first_sync=first)
         if facts.first_sync is not None:
             # What the walk has not come to yet was written long ago and is nowhere there.
             facts = replace(facts, received_ns=None, applied_ns=None)
@@ -200,6 +203,13 @@ def peer_mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
     waits = peer.behind_bytes > BEHIND_SECONDS * peer.rate
     late = (peer.lag_seconds or 0.0) > LATE_SECONDS
     return "behind" if peer.mode == "streaming" and waits and late else peer.mode
+
+
+def refused_for(peer: PeerFacts, dirty: int, lag: float | None) -> PeerFacts:
+    """A peer of a device that no freeze is granted for: ``dirty`` bytes of what it lacks wait for that and for no link, so they do
+    not make it behind, and nobody knows when they are there. ``lag``: seconds, of what was committed."""
+    committed = replace(peer, behind_bytes=max(0, peer.behind_bytes - dirty), lag_seconds=lag)
+    return replace(peer, mode=peer_mode(committed), forecast_seconds=None)
 
 
 def _first_sync(

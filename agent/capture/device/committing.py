@@ -53,8 +53,8 @@ class MadeCommit:
 
 
 class Committing:
-    """Makes the commits of one device, one after another. Belongs to the pump's thread, but for :meth:`woken`, ``rhythm``,
-    ``dirty_since`` and ``left_bytes``: what was taken from the tracker and is still to be read."""
+    """Makes the commits of one device, one after another. Belongs to the pump's thread, but for :meth:`woken`, ``dirty_since``,
+    ``is_refused``, ``is_behind`` and ``left_bytes``: what was taken from the tracker and is still to be read."""
 
     def __init__(
         self,
@@ -104,6 +104,16 @@ class Committing:
         """The moment (monotonic seconds) from which on something may be in no commit; None while nothing is. Any thread."""
         in_hand = self._since_in_hand
         return self._since if in_hand is None else in_hand
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing is committed since a freeze was refused: what waits then waits for that alone. Any thread."""
+        return self._was_refused
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is written faster than can be committed; while a freeze is refused nobody knows. Any thread."""
+        return self.rhythm.is_behind and not self._was_refused
 
     @property
     def is_owed(self) -> bool:
@@ -422,7 +432,7 @@ class Committing:
 
     def _tell_behind(self) -> None:
         rhythm = self.rhythm
-        if not rhythm.is_behind:
+        if not self.is_behind:
             self._context.board.clear(DEVICE_BUSY)
             return
         why = f"it stands still for {rhythm.stood * 1000:,.0f} ms at a commit, and its rounds take {rhythm.took:.1f} s"

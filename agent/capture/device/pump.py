@@ -142,7 +142,8 @@ class DevicePump(PumpThread):
             ahead=self._batch.bytes,
             commits=self._committer.commits,
             untracked=self._missed is not None,
-            behind=self._committing.rhythm.is_behind,
+            behind=self._committing.is_behind,
+            refused=self._committing.is_refused,
             dirty=self._committing.left_bytes + (session.tracker.waiting if session is not None else 0),
         )
 

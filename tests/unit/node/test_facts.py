@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.node.facts import peer_mode
+from agent.node.facts import peer_mode, refused_for
 from agent.status.facts import PeerFacts
 
 MIB = 1 << 20
@@ -31,3 +31,27 @@ def test_a_peer_that_streams_is_behind(waits: int, rate: float, lag: float | Non
 
 def test_another_phase_is_told_as_it_is() -> None:
     assert peer_mode(PeerFacts("beta", connected=True, mode="catchup", behind_bytes=MIB, lag_seconds=60.0)) == "catchup"
+
+
+@pytest.mark.parametrize(
+    ("waits", "lag", "told"),
+    [
+        pytest.param(20 * MIB, 0.0, "streaming", id="all of it waits for the freeze"),
+        pytest.param(20 * MIB, None, "streaming", id="nothing is known of the link"),
+        pytest.param(21 * MIB, 5.0, "streaming", id="the link has a second of work"),
+        pytest.param(60 * MIB, 5.0, "behind", id="the link is slow besides"),
+    ],
+)
+def test_what_waits_for_a_freeze_makes_no_peer_behind(waits: int, lag: float | None, told: str) -> None:
+    """The problem that says why is not hidden by the state; how much and how late is told as it is, and no forecast is made."""
+    peer = PeerFacts(
+        "beta", connected=True, mode="streaming", behind_bytes=waits, rate=MIB, lag_seconds=90.0, forecast_seconds=20.0
+    )
+    refused = refused_for(peer, 20 * MIB, lag)
+    assert (told, waits, 90.0, None) == (
+        refused.mode,
+        refused.behind_bytes,
+        refused.lag_seconds,
+        refused.forecast_seconds,
+    )
+    assert "behind" == peer_mode(peer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.capture.device.mounted import MountedFilesystem
-from agent.core.problem_codes import NOT_STILL
+from agent.core.problem_codes import DEVICE_BUSY, NOT_STILL
 from agent.fs.thaw_guard import FreezeFailed
 from agent.watch.blocks.ports import Dirtied, DirtyExtent
 from fakes.device_station import CHUNK, DeviceStation, device_station, image_of, wait_for
@@ -33,3 +33,24 @@ def test_what_a_refused_commit_took_waits(tmp_path: Path) -> None:
         made.disk_guard.fails = None
         wait_for(lambda: made.image() == made.path.read_bytes())
         wait_for(lambda: made.pump.facts().hints == 0)
+
+
+def test_what_no_freeze_is_granted_for_is_not_behind(tmp_path: Path) -> None:
+    """It was written faster than it could be committed, and then a freeze is refused: that is said alone, and hidden by nothing."""
+    image_of(tmp_path / "image", 4 * CHUNK, chunks=[1])
+    refused = FreezeFailed("freeze", "/mnt", "another program has frozen it already", "find who did")
+    with device_station(tmp_path / "image", tmp_path / "state", rpo=0.0) as made:
+
+        def said() -> tuple[set[str], bool, bool]:
+            facts = made.pump.facts()
+            return {one.code for one in made.board.listed()[0]}, facts.behind, facts.refused
+
+        made.synced()
+        made.mounted = [MountedFilesystem(str(tmp_path), "ext4", read_only=False)]
+        made.write(0, b"new")
+        wait_for(lambda: said() == ({DEVICE_BUSY}, True, False))
+        made.disk_guard.fails = refused
+        made.write(0, b"newer")
+        wait_for(lambda: said() == ({NOT_STILL}, False, True))
+        made.disk_guard.fails = None
+        wait_for(lambda: said() == ({DEVICE_BUSY}, True, False))
