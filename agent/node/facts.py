@@ -100,7 +100,7 @@ def standby_facts(
     apply = side.loop.facts()
     problems, uncounted = board.listed()
     dataset = side.dataset
-    newest = side.newest()
+    newest, standing = side.newest(), side.standing
     connected = side.connected
     # Until a consistent commit stands there as files, too.
     first = newest is None or not (newest.consistent or side.was_consistent) or side.unapplied
@@ -124,7 +124,10 @@ def standby_facts(
         epoch=side.epoch,
         commit=newest,
         applied=apply.applied,
-        applied_commit=newest if newest is not None and newest.number == apply.applied else side.applied_commit(),
+        applied_commit=newest
+        if newest is not None and newest.number == apply.applied
+        else standing.commit(apply.applied),
+        applied_until_ns=standing.until(apply.applied, newest),
         peers=(primary,),
         sync=_beside(_applying(side, first), primary),
         hold=side.brake_generations.told(_told_hold(problems, apply.hold)),
@@ -186,7 +189,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
         )
         first = _first_sync(side, facts, pump, newest, left, state.attempts)
         if pump.refused and pump.dirty:
-            facts = refused_for(facts, pump.dirty, replica.received.seconds())
+            facts = awaiting_freeze(facts, pump.dirty, replica.received.seconds())
         else:
             facts = replace(facts, mode=peer_mode(facts))
         facts = replace(facts, first_sync=first)
@@ -205,9 +208,9 @@ def peer_mode(peer: PeerFacts) -> Literal["streaming", "catchup", "behind", ""]:
     return "behind" if peer.mode == "streaming" and waits and late else peer.mode
 
 
-def refused_for(peer: PeerFacts, dirty: int, lag: float | None) -> PeerFacts:
-    """A peer of a device that no freeze is granted for: ``dirty`` bytes of what it lacks wait for that and for no link, so they do
-    not make it behind, and nobody knows when they are there. ``lag``: seconds, of what was committed."""
+def awaiting_freeze(peer: PeerFacts, dirty: int, lag: float | None) -> PeerFacts:
+    """A peer of a device that no freeze is granted for: ``dirty`` bytes of what it lacks wait for that and for no link. They make
+    it not behind, and nobody knows when they are there. ``lag``: seconds, of what was committed."""
     committed = replace(peer, behind_bytes=max(0, peer.behind_bytes - dirty), lag_seconds=lag)
     return replace(peer, mode=peer_mode(committed), forecast_seconds=None)
 

@@ -44,6 +44,7 @@ from agent.node.following.standby_stores import StandbyStores, open_standby_stor
 from agent.node.following.stood_back import StoodBack
 from agent.node.following.vault_space import SpaceStores, VaultSpace
 from agent.node.kinds.standby_kind import made_applier, standing_chunks
+from agent.node.measured.standing_tree import StandingTree
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
 from agent.node.promoting.announced import Announced
@@ -93,7 +94,7 @@ class Standby:
         self.room = ReceivingRoom(_reserve(dataset, around, board), self.space)
         self.was_consistent = stores.local.value(_CONSISTENT) is not None
         self._awaited = NOTHING
-        self._applied: tuple[CommitNumber, Commit | None] = NOTHING, None
+        self.standing = StandingTree(stores.catalog.reader)
         self._context = context
         self._stores = stores
         self._catalog = stores.catalog
@@ -282,15 +283,6 @@ class Standby:
             commit = reader.commit_at(number)
         if commit is None:
             raise NotFound("find the moment", self.dataset.name, "it is not held any more", "name another")
-        return commit
-
-    def applied_commit(self) -> Commit | None:
-        """The commit that the standby equals; None for none, or one that is held no more. Any thread."""
-        number, (known, commit) = self.loop.facts().applied, self._applied
-        if number != known:
-            with self.reader() as reader:
-                commit = reader.commit_at(number)
-            self._applied = number, commit
         return commit
 
     def begin_with(self, reign: Epoch, moment: CommitNumber) -> None:

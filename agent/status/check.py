@@ -105,7 +105,8 @@ def _lag_of(status: Json, peer: Json) -> float | None:
 
 def _applied_lag(status: Json, dataset: Json) -> float | None:
     """Seconds since what is applied stood on the primary, as far as this node knows: there, of the standby that is furthest back;
-    on a standby the age of the commit that its tree equals, while that is not all it has. None: not known, of one of them."""
+    on a standby since the first commit was made that it has and its tree has not: how old the one is that the tree equals says
+    nothing, as nobody may have written for hours. None: not known, of one of them."""
     if dataset["role"] == Role.PRIMARY:
         moments = [peer["applied"] for peer in dataset["peers"]]
     else:
@@ -114,7 +115,7 @@ def _applied_lag(status: Json, dataset: Json) -> float | None:
             # While nobody writes its age says nothing; the promotion knows what is not here.
             lost: float | None = ((dataset.get("promotion") or {}).get("loss") or {}).get("seconds")
             return lost
-        moments = [applied.get("time")]
+        moments = [applied.get("until") or applied.get("time")]
     if not moments or None in moments:
         return None
     clock = datetime.fromisoformat(status["clock"])

@@ -84,7 +84,8 @@ class DatasetFacts:
     """One dataset on this node.
 
     ``primary`` and ``standbys`` are node names; ``commit`` the newest here; ``applied`` what the standby here equals
-    (``NOTHING`` on a primary), and ``applied_commit`` that commit where it is still held;
+    (``NOTHING`` on a primary), ``applied_commit`` that commit where it is still held, and ``applied_until_ns`` when the first
+    commit was made that is here and not applied (UTC ns), None where there is none;
     ``hold`` why apply or capture is held; ``pauses`` what stands still because
     somebody asked for it; ``link_problems`` why peers were lost, beside the ``problems`` of this node's own; ``uncounted`` how
     many more problems of each code there are than ``problems`` lists; ``last_verify`` and ``last_rehearsal`` how those ended;
@@ -105,6 +106,7 @@ class DatasetFacts:
     commit: Commit | None = None
     applied: CommitNumber = NOTHING
     applied_commit: Commit | None = None
+    applied_until_ns: int | None = None
     peers: tuple[PeerFacts, ...] = ()
     sync: SyncFacts | None = None
     watch: WatchFacts | None = None

@@ -56,9 +56,10 @@ def _applied(facts: DatasetFacts) -> Json | None:
     number, commit = number_json(facts.applied), facts.applied_commit
     if number is None:
         return None
+    until = {"until": stamp(facts.applied_until_ns)}
     if commit is None:
-        return {**number, "time": None, "entries": None, "bytes": None}
-    return {**number, "time": stamp(commit.time), "entries": commit.entries, "bytes": commit.bytes}
+        return {**number, "time": None, "entries": None, "bytes": None, **until}
+    return {**number, "time": stamp(commit.time), "entries": commit.entries, "bytes": commit.bytes, **until}
 
 
 def _dataset(facts: DatasetFacts, node: str) -> Json:

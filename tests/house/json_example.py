@@ -34,8 +34,9 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
   `lag_seconds` is measured on one clock. `forecast_seconds` is how long `behind_bytes` takes at the rate of now; null where
   that is not known, and never where `forecast_never` says so. `state`, `hold`, `errors`, `warnings`, `worst`,
   `last_verify` and `sync` are what the peer says of itself, at `said`.
-- `applied`, on a standby: the commit that its tree equals, `{"epoch", "seq", "time", "entries", "bytes"}` (the last three null
-  where it is held no more); `commit`, `entries` and `bytes` are those of the newest that it received. `pauses`: `by` is who
+- `applied`, on a standby: the commit that its tree equals, `{"epoch", "seq", "time", "entries", "bytes", "until"}` (`time`,
+  `entries` and `bytes` null where it is held no more; `until`: when the first commit was made that is here and not in the tree,
+  null: there is none); `commit`, `entries` and `bytes` are those of the newest that it received. `pauses`: `by` is who
   asked for it, null where that is not known.
 - `hold` names the node on which it is accepted (`accepted_on`, null where accepting does not end it), and the `generation` that
   the brake took before what is held began (null: none). `problems` have a code of [problems.md](problems.md); `uncounted` says

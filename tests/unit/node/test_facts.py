@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.node.facts import peer_mode, refused_for
+from agent.node.facts import peer_mode, awaiting_freeze
 from agent.status.facts import PeerFacts
 
 MIB = 1 << 20
@@ -47,7 +47,7 @@ def test_what_waits_for_a_freeze_makes_no_peer_behind(waits: int, lag: float | N
     peer = PeerFacts(
         "beta", connected=True, mode="streaming", behind_bytes=waits, rate=MIB, lag_seconds=90.0, forecast_seconds=20.0
     )
-    refused = refused_for(peer, 20 * MIB, lag)
+    refused = awaiting_freeze(peer, 20 * MIB, lag)
     assert (told, waits, 90.0, None) == (
         refused.mode,
         refused.behind_bytes,

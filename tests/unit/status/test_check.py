@@ -119,6 +119,8 @@ LOST = PromotionFacts((), loss=LossFacts(seconds=2.5))
         (a_dataset(peers=(a_peer(applied_ns=NOW - 10**9), a_peer(applied_ns=NOW))), "web_apply_lag=1.000s;;;0"),
         (a_dataset(peers=(a_peer(applied_ns=NOW), a_peer(applied_ns=None))), ""),
         (HELD_BACK, "web_apply_lag=90.000s;;;0"),
+        (replace(HELD_BACK, applied_until_ns=NOW - 2 * 10**9), "web_apply_lag=2.000s;;;0"),
+        (replace(HELD_BACK, applied_commit=None, applied_until_ns=NOW - 2 * 10**9), "web_apply_lag=2.000s;;;0"),
         (replace(HELD_BACK, promotion=LOST), "web_apply_lag=90.000s;;;0"),
         (replace(HELD_BACK, applied_commit=None), ""),
         (replace(STANDBY, promotion=LOST), "web_apply_lag=2.500s;;;0"),

@@ -98,8 +98,8 @@ def _standby() -> DatasetFacts:
     )
 
 
-#: What `hikae accept` says to whom it asks.
-ELSEWHERE = {"hold.gives_up"}
+#: What `hikae accept` says to whom it asks; a figure of `hikae check`.
+ELSEWHERE = {"hold.gives_up", "applied.until"}
 #: By key: words that stand on one of the two pages because of it. ``peers.``, ``problems.`` and such: of each in that list.
 WORDS = {
     "name": "web moving",

@@ -36,7 +36,7 @@ def test_what_a_refused_commit_took_waits(tmp_path: Path) -> None:
 
 
 def test_what_no_freeze_is_granted_for_is_not_behind(tmp_path: Path) -> None:
-    """It was written faster than it could be committed, and then a freeze is refused: that is said alone, and hidden by nothing."""
+    """It was written faster than it could be committed, then a freeze is refused: that is said alone."""
     image_of(tmp_path / "image", 4 * CHUNK, chunks=[1])
     refused = FreezeFailed("freeze", "/mnt", "another program has frozen it already", "find who did")
     with device_station(tmp_path / "image", tmp_path / "state", rpo=0.0) as made:
