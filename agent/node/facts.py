@@ -21,7 +21,7 @@ from agent.node.standby import Standby
 from agent.roles.assignment import Assignment
 from agent.status.facts import FIRST_SYNC, DatasetFacts, PeerFacts, SyncFacts, WatchFacts
 from agent.status.state import Role
-from agent.stream.sending.forecast import forecast_seconds
+from agent.stream.sending.forecast import Flow, forecast_seconds
 from agent.stream.sending.pace import STANDS_STILL, Terms
 from agent.stream.sending.sender import CallPhase
 from agent.stream.telling import Standings
@@ -194,8 +194,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             facts = replace(facts, mode=peer_mode(facts))
         facts = replace(facts, first_sync=first)
         if facts.first_sync is not None:
-            # What the walk has not come to yet was written long ago and is nowhere there.
-            facts = replace(facts, received_ns=None, applied_ns=None)
+            facts = being_filled(facts, facts.first_sync, changes)
         peers.append(_limited(facts, replica.pace.terms()) if state.connected else facts)
     return tuple(peers), troubles
 
@@ -213,6 +212,16 @@ def awaiting_freeze(peer: PeerFacts, dirty: int, lag: float | None) -> PeerFacts
     it not behind, and nobody knows when they are there. ``lag``: seconds, of what was committed."""
     committed = replace(peer, behind_bytes=max(0, peer.behind_bytes - dirty), lag_seconds=lag)
     return replace(peer, mode=peer_mode(committed), forecast_seconds=None)
+
+
+def being_filled(peer: PeerFacts, sync: SyncFacts, changes: Flow) -> PeerFacts:
+    """A peer in its first sync: it lacks also what the walk has not come to yet, which was written long ago and is nowhere there.
+    Where nobody has counted that, it is not known when all is there."""
+    if sync.total_bytes is None:
+        return replace(peer, received_ns=None, applied_ns=None, forecast_seconds=None)
+    left = max(peer.behind_bytes, sync.total_bytes - sync.done_bytes)
+    forecast = forecast_seconds(left, peer.rate, changes)
+    return replace(peer, received_ns=None, applied_ns=None, behind_bytes=left, forecast_seconds=forecast)
 
 
 def _first_sync(

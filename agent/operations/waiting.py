@@ -132,7 +132,8 @@ def _left(member: Member, peer: str) -> str:
         return ""
     seconds = found.forecast_seconds
     when = "" if seconds is None or seconds == NEVER else f": about {span_text(seconds)}"
-    return f", {size_text(found.behind_bytes)} are left{when}"
+    counting = found.first_sync is not None and found.first_sync.total_bytes is None
+    return f", {size_text(found.behind_bytes)} are left{' so far' if counting else when}"
 
 
 def _commit(number: CommitNumber) -> Json:

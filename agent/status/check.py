@@ -10,7 +10,7 @@ from enum import IntEnum
 from agent.core.problem_codes import DISCONNECTED, NOT_PRIMARY, NOT_STANDBY
 from agent.status.figures import span_text
 from agent.status.published import Json
-from agent.status.sentences import detail, left_behind, problem_text, said_now, sorted_datasets
+from agent.status.sentences import detail, left_behind, problem_text, said_now, so_far, sorted_datasets
 from agent.status.state import Grade, Role, State, grade_of
 from agent.status.text import shown
 
@@ -150,7 +150,7 @@ def _performance(status: Json, datasets: list[Json], limits: LagLimits) -> str:
         late = _applied_lag(status, dataset)
         if late is not None:
             figures.append(f"{dataset['name']}_apply_lag={late:.3f}s;;;0")
-        if dataset["peers"] and dataset["role"] == Role.PRIMARY:
+        if dataset["peers"] and dataset["role"] == Role.PRIMARY and not any(map(so_far, dataset["peers"])):
             behind = max(peer["behind_bytes"] for peer in dataset["peers"])
             figures.append(f"{dataset['name']}_behind={behind}B;;;0")
         figures += [f"{dataset['name']}_{label}={figure};;;0" for label, figure in _looked_at(status, dataset)]

@@ -26,7 +26,8 @@ class PeerFacts:
     there; ``lag_seconds`` is the last measured round trip of a mark (None: not measured); ``since_ns`` UTC ns of the
     last change of ``connected`` or ``mode``. ``mode`` "behind": it catches up and its rounds do not shrink. ``rate`` and
     ``change_rate``: bytes a second that it works off, and that are captured for it (0.0: not known yet); ``forecast_seconds``:
-    until ``behind_bytes`` are worked off at these rates, infinite if never; None: not known. ``rate_limit``: bytes a second
+    until ``behind_bytes`` are worked off at these rates, infinite if never; None: not known. While a first sync has no
+    total, ``behind_bytes`` is of what was read so far. ``rate_limit``: bytes a second
     that it may be sent (0: sending stands still; None: without a limit, or not connected), ``waits_until_ns`` the UTC ns when it
     goes on, and ``limited_by`` the list of limits that says so. ``received_ns`` and ``applied_ns``: all that was written before
     that moment (UTC ns) is durable, or applied, there; None: not known. ``first_sync``: how far it is while it has not had and

@@ -340,9 +340,15 @@ def _part(sync: Json | None) -> str:
     return f" ({100 * min(sync['done_bytes'], total) // total} %)" if sync is not None and total else ""
 
 
+def so_far(peer: Json) -> str:
+    """`` so far``, of what a peer lacks while its first sync still comes to more and nobody has counted that; else ""."""
+    sync = peer["first_sync"]
+    return " so far" if sync is not None and sync["total_bytes"] is None else ""
+
+
 def peer_behind(peer: Json) -> str:
     """``gamma is 3.2 GiB behind: 1.1 MB/s arrive there, 4.0 MB/s change here, about 5 min left``, as far as measured."""
-    words = f"{peer['name']} is {size_text(peer['behind_bytes'])} behind"
+    words = f"{peer['name']} is {size_text(peer['behind_bytes'])} behind{so_far(peer)}"
     if not peer["rate"]:
         return words
     left = peer["forecast_seconds"]

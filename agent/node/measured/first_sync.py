@@ -12,6 +12,8 @@ from agent.store.local import Local
 from agent.stream.position import PositionBoard
 
 _KEY = "first-sync-done:"
+#: No walk goes on; what is captured may be what one came to that a stop, or a hold, cut short.
+_BEFORE_A_WALK = (CapturePhase.STARTING, CapturePhase.HELD)
 
 
 class FirstSync:
@@ -82,10 +84,12 @@ def progress(pump: PumpFacts, newest: Commit | None, left: int | None, rate: flo
     None while that is not known; ``rate``: bytes a second that it works off, 0.0 while not known; ``there``: what was told last.
 
     There is what was captured less what is on its way, and no less than before, as long as the total allows it. The total is what
-    the census counted, and at least what is known by now; None while neither is through."""
+    the census counted, and at least what is known by now; None while neither is through, or the walk has not begun anew since a
+    start."""
     captured = (newest.bytes if newest is not None else 0) + pump.ahead
     entries = newest.entries if newest is not None else 0
-    total, total_entries = _total(pump, captured + pump.waits, entries)
+    is_whole = newest is not None and newest.consistent
+    total, total_entries = _total(pump, captured + pump.waits, entries, is_whole=is_whole)
     done = there if left is None else max(there, captured - left, 0)
     if total is not None:
         done = max(0, min(done, total - (left or 0)))
@@ -94,8 +98,10 @@ def progress(pump: PumpFacts, newest: Commit | None, left: int | None, rate: flo
     return SyncFacts(FIRST_SYNC, done, total, 0, total_entries, eta)
 
 
-def _total(pump: PumpFacts, known: int, entries: int) -> tuple[int | None, int | None]:
-    """Bytes and entries; ``known``: bytes captured, or waiting to be."""
+def _total(pump: PumpFacts, known: int, entries: int, *, is_whole: bool) -> tuple[int | None, int | None]:
+    """Bytes and entries; ``known``: bytes captured, or waiting to be; ``is_whole``: a walk was through once."""
+    if pump.phase in _BEFORE_A_WALK and not is_whole:
+        return None, None
     if pump.phase is not CapturePhase.FIRST_SYNC:
         return known, entries
     sync = pump.sync

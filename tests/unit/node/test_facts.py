@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agent.node.facts import peer_mode, awaiting_freeze
-from agent.status.facts import PeerFacts
+from agent.node.facts import awaiting_freeze, being_filled, peer_mode
+from agent.status.facts import FIRST_SYNC, PeerFacts, SyncFacts
+from agent.stream.sending.forecast import Flow
 
 MIB = 1 << 20
 
@@ -55,3 +56,23 @@ def test_what_waits_for_a_freeze_makes_no_peer_behind(waits: int, lag: float | N
         refused.forecast_seconds,
     )
     assert "behind" == peer_mode(peer)
+
+
+@pytest.mark.parametrize(
+    ("total", "left", "forecast"),
+    [
+        pytest.param(None, 4 * MIB, None, id="not counted yet"),
+        pytest.param(100 * MIB, 90 * MIB, 90.0, id="counted"),
+        pytest.param(12 * MIB, 4 * MIB, 4.0, id="more waits than was counted"),
+    ],
+)
+def test_what_a_first_sync_has_not_come_to_is_left(total: int | None, left: int, forecast: float | None) -> None:
+    """10 MiB are there and 4 were read and are not: that is all that is known before it was counted, and no forecast."""
+    peer = PeerFacts("beta", behind_bytes=4 * MIB, rate=MIB, forecast_seconds=4.0, received_ns=1, applied_ns=1)
+    told = being_filled(peer, SyncFacts(FIRST_SYNC, 10 * MIB, total), Flow(0.0, 0.0))
+    assert (left, forecast, None, None) == (
+        told.behind_bytes,
+        told.forecast_seconds,
+        told.received_ns,
+        told.applied_ns,
+    )

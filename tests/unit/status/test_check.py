@@ -13,7 +13,7 @@ from agent.core.kept import VaultCheck, VaultFacts, VaultVerified
 from agent.core.problem import Severity
 from agent.core.standing import Pause, PeerStanding, Rehearsed, Standing, Verified
 from agent.status.check import LagLimits, check_line, dead_line, unknown_line
-from agent.status.facts import DatasetFacts, NodeFacts, PeerFacts
+from agent.status.facts import FIRST_SYNC, DatasetFacts, NodeFacts, PeerFacts, SyncFacts
 from agent.status.promotion import LossFacts, PromotionFacts
 from agent.status.public import public_json
 from agent.status.published import status_json
@@ -136,6 +136,14 @@ def test_how_long_ago_what_is_applied_stood(dataset: DatasetFacts, expected: str
     ]
     assert [[expected] if expected else []] == figures[:1]
     assert len(figures[0]) == len(figures[1])
+
+
+@pytest.mark.parametrize(("total", "figures"), [(None, []), (7 << 20, ["web_behind=5242880B;;;0"])])
+def test_what_a_first_sync_has_not_counted_yet_has_no_figure(total: int | None, figures: list[str]) -> None:
+    """What was read so far is not what a standby has not got."""
+    peer = a_peer(behind_bytes=5 << 20, first_sync=SyncFacts(FIRST_SYNC, 2 << 20, total))
+    line, _ = check_line(status_json(a_node(a_dataset(peers=(peer,)))))
+    assert figures == [one for one in line.split() if one.startswith("web_behind")]
 
 
 HOUR = 3600 * 10**9

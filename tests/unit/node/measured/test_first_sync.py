@@ -149,6 +149,9 @@ def a_pump(phase: CapturePhase, sync: SyncProgress | None, waits: int = 0, ahead
             0,
             SyncFacts(FIRST_SYNC, 100 * MIB, 110 * MIB, 0, 7, 10.0),
         ),
+        # Stopped, or held, in the middle of the walk, which has not begun anew: what was captured is not all.
+        (a_pump(CapturePhase.STARTING, None), 100 * MIB, 0, SyncFacts(FIRST_SYNC, 100 * MIB)),
+        (a_pump(CapturePhase.HELD, None, waits=9 * MIB), 100 * MIB, 0, SyncFacts(FIRST_SYNC, 100 * MIB)),
         # All is captured; a peer that came later has nothing yet, then all.
         (a_pump(CapturePhase.LIVE, None), 100 * MIB, 101 * MIB, SyncFacts(FIRST_SYNC, 0, 100 * MIB, 0, 7, 100.0)),
         (a_pump(CapturePhase.LIVE, None), 100 * MIB, 0, SyncFacts(FIRST_SYNC, 100 * MIB, 100 * MIB, 0, 7)),
@@ -158,6 +161,13 @@ def test_how_far_it_is(pump: PumpFacts, newest: int | None, left: int, expected:
     """Done is what was captured less what is on its way; the total is counted or known; one estimate, at the rate measured."""
     commit = None if newest is None else Commit(CommitNumber(1), NOTHING, b"", 0, 0, False, 7, newest)
     assert expected == progress(pump, commit, left, float(MIB))
+
+
+def test_a_start_after_a_whole_walk_knows_the_total() -> None:
+    """What was changed meanwhile is little; a peer is filled with what was captured."""
+    commit = Commit(CommitNumber(1), NOTHING, b"", 0, 0, True, 7, 100 * MIB)
+    told = progress(a_pump(CapturePhase.STARTING, None), commit, 40 * MIB, 0.0)
+    assert SyncFacts(FIRST_SYNC, 60 * MIB, 100 * MIB, 0, 7) == told
 
 
 @pytest.mark.parametrize(
