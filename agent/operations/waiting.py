@@ -23,6 +23,7 @@ from agent.stream.position import Level
 if TYPE_CHECKING:
     from agent.node.member import Member
     from agent.node.primary import Primary
+    from agent.status.facts import PeerFacts
 
 T = TypeVar("T")
 
@@ -126,14 +127,18 @@ def on_open_primary(call: DatasetCall, patience: Patience, act: Callable[[Primar
 
 
 def _left(member: Member, peer: str) -> str:
-    """``, 3.0 MiB are left: about 5.0 s``, as far as known."""
     found = next((one for one in member.facts().peers if one.name == peer), None)
-    if found is None or not found.behind_bytes:
+    return left_text(found) if found is not None else ""
+
+
+def left_text(peer: PeerFacts) -> str:
+    """``, 3.0 MiB are left: about 5.0 s``, as far as known; "" while nothing is left."""
+    if not peer.behind_bytes:
         return ""
-    seconds = found.forecast_seconds
+    seconds = peer.forecast_seconds
     when = "" if seconds is None or seconds == NEVER else f": about {span_text(seconds)}"
-    counting = found.first_sync is not None and found.first_sync.total_bytes is None
-    return f", {size_text(found.behind_bytes)} are left{' so far' if counting else when}"
+    counting = peer.first_sync is not None and peer.first_sync.total_bytes is None
+    return f", {size_text(peer.behind_bytes)} are left{' so far' if counting else when}"
 
 
 def _commit(number: CommitNumber) -> Json:

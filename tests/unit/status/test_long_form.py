@@ -325,3 +325,9 @@ def test_each_hold_of_several_is_told() -> None:
 def test_a_rehearsal_says_how_it_ended(found: Rehearsed, expected: str) -> None:
     """When, of what, with what result, and how long it took."""
     assert expected in _page(replace(_standby(), last_rehearsal=found), "beta")[1]
+
+
+@pytest.mark.parametrize(("total", "said"), [(None, "; 5.0 MiB behind so far;"), (9 << 20, "; 5.0 MiB behind;")])
+def test_what_a_first_sync_lacks_is_so_far_until_it_is_counted(total: int | None, said: str) -> None:
+    peer = a_peer(behind_bytes=5 << 20, first_sync=SyncFacts("first-sync", 2 << 20, total))
+    assert said in _page(a_dataset(peers=(peer,)), "alpha")[1]
