@@ -40,6 +40,7 @@ def _all(names: list[str]) -> list[tuple[str, str]]:
 
 PROMOTED = _all([one.name for one in PROMOTION_TABLE]) if SOAK else [("role", "recorded"), ("start", "begun")]
 REJOINED = _all([one.name for one in REJOIN_TABLE]) if SOAK else [("role", "unrecorded"), ("role", "recorded")]
+BETWEEN = [("role", "begun"), *([("divergence", "acted"), ("role", "unrecorded")] if SOAK else [])]
 REHEARSED = _all([one.name for one in REHEARSAL_TABLE]) if SOAK else [("probe", "acted"), ("clear", "begun")]
 
 
@@ -168,6 +169,45 @@ def test_a_node_that_rejoins_is_killed(step: str, when: str) -> None:
         assert ["divergence"] == [one["label"] for one in listed if one["node"] == "alpha"]
         assert stood == _restored(both.alpha, "divergence", both.base / "back")
         assert [] == log.ran("start", "after_promote")
+
+
+@pytest.mark.parametrize(("step", "when"), BETWEEN)
+def test_a_node_that_is_killed_between_its_divergence_and_its_role_and_comes_back_alone(step: str, when: str) -> None:
+    """It is a standby by itself, though the new primary is dead: nothing is begun before an operator promotes it, which leads
+    out once it has waited for that; what it alone had is kept once."""
+    with _filled() as (both, log):
+        stood = _parted(both)
+        both.alpha.program, usual = (
+            (sys.executable, "-m", "tests.fakes.agent_killed_in_step", f"{REJOIN}:{step}:{when}"),
+            both.alpha.program,
+        )
+        both.alpha.start()
+        both.alpha.up()
+        both.alpha.program = usual
+        both.alpha.told("fenced")
+        log.clear()
+        typed = both.alpha.typed("rejoin", "web", "--yes")
+        both.alpha.ended(60)
+        both.beta.kill()
+        both.alpha.start()
+        both.alpha.up()
+        typed.wait(60)
+        eventually(lambda: "standby" == both.alpha.look().get("role"), 60)
+        look = both.alpha.look()
+        assert (False, [], 1) == (look["serving"], log.ran("start", "after_promote"), len(_divergences(both)))
+        assert stood == _restored(both.alpha, "divergence", both.base / "back")
+        if not SOAK:
+            return  # the new primary is waited for for a minute
+        eventually(lambda: not (both.home(both.alpha) / "rejoin.json").exists(), 90)
+        both.alpha.json("promote", "web", "--force", "--yes")
+        eventually(lambda: both.alpha.look().get("serving"), 60)
+        assert {"alpha start 3", "alpha after_promote 3"} == set(log.ran("start", "after_promote"))
+
+
+def _divergences(both: Pair) -> list[str]:
+    """What alpha keeps of what it alone had."""
+    listed = both.alpha.json("generations", "list", "web")
+    return [one["generation"] for one in listed if one["node"] == "alpha" and one["label"].startswith("divergence")]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and mounts need root")
