@@ -10,7 +10,7 @@ from agent.config.values import Dataset, Hook, Hooks
 from agent.doctor.configured import written_by_others
 from agent.doctor.diagnosis import Condition, Diagnosis, good
 from agent.steps.at_boot import ask_systemctl, boot_remedy, boot_sentence, enabled_units
-from agent.steps.programs import MISSING_REMEDY, program_path
+from agent.steps.programs import BEGINS, MISSING_REMEDY, are_brought, program_path
 from agent.steps.started import started_units
 
 _NAME = "hooks"
@@ -64,8 +64,7 @@ def judge_programs(facts: ProgramFacts) -> Iterator[Diagnosis]:
 def _of_programs(facts: ProgramFacts) -> Iterator[Diagnosis]:
     for one in facts.found:
         if one.missing:
-            message = f"the program of the hook {one.name} is not there, or cannot be executed: {one.program}"
-            yield Diagnosis(_NAME, Condition.ERROR, message, MISSING_REMEDY, facts.dataset)
+            yield _of_a_missing_one(one, facts)
         if one.open_to_others:
             message = f"{one.program} (hook {one.name}) can be written by others than its owner, and runs as root"
             yield Diagnosis(_NAME, Condition.ERROR, message, f"chmod go-w {one.program}", facts.dataset)
@@ -73,6 +72,14 @@ def _of_programs(facts: ProgramFacts) -> Iterator[Diagnosis]:
         message = f"the hook start starts {unit}, and systemd here knows no such unit"
         remedy = "install the application on this node too, or correct [dataset.hooks] start"
         yield Diagnosis(_NAME, Condition.ERROR, message, remedy, facts.dataset)
+
+
+def _of_a_missing_one(one: HookFound, facts: ProgramFacts) -> Diagnosis:
+    message = f"the program of the hook {one.name} is not there, or cannot be executed: {one.program}"
+    if one.name in BEGINS and are_brought(facts.hooks):
+        remedy = f"if before_promote does not bring it: {MISSING_REMEDY}"
+        return Diagnosis(_NAME, Condition.WARNING, message, remedy, facts.dataset)
+    return Diagnosis(_NAME, Condition.ERROR, message, MISSING_REMEDY, facts.dataset)
 
 
 def _of_what_is_not_named(facts: ProgramFacts) -> Iterator[Diagnosis]:

@@ -46,7 +46,6 @@ from agent.node.switching.taking_over import take_over_kind
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment, assign
 from agent.roles.confirmation import Confirmation
-from agent.roles.gates import BEGINS
 from agent.roles.journal import ROLES, RoleJournal
 from agent.roles.record import ROLE, RoleRecord, read_record
 from agent.roles.rehearsal.steps import KIND as REHEARSAL
@@ -57,7 +56,7 @@ from agent.status.promotion import PromotionFacts
 from agent.status.state import Role
 from agent.steps.at_boot import BootLook
 from agent.steps.hooks import HookPlace, HookRunner
-from agent.steps.programs import missing_programs
+from agent.steps.programs import BEGINS, missing_programs, require_programs
 from agent.steps.record import Facts, StepsRecord
 from agent.stream.receiving.epoch_pace import EpochPace
 from agent.stream.telling import Standings
@@ -271,16 +270,19 @@ class Member:
         return read_record(self._around.home(self.dataset) / ROLE)
 
     def before_take_over(self, reason: str) -> str:
-        """What is to run before this standby takes over was run; for people. Raises ``HookFailed``, and ``TryAgain`` while it
-        runs already, for whomever: another node may ask again and again."""
+        """What is to run before this standby takes over was run; for people. Raises ``HookFailed``, ``Refused`` where that did
+        not bring what is to run afterwards, and ``TryAgain`` while it runs already, for whomever: another node may ask again and
+        again."""
         side = self.standby()
         place = HookPlace(self.dataset.name, self.node, self.role.value, side.epoch, reason)
         if self.stepped.moving is not None or not self._preparing.acquire(blocking=False):
             raise TryAgain("prepare to take over", self.dataset.name, "that is under way already", "hikae status here")
         try:
-            return HookRunner(self.stepped.is_ending).run(self.dataset.hooks, "before_promote", place).sentence()
+            said = HookRunner(self.stepped.is_ending).run(self.dataset.hooks, "before_promote", place).sentence()
         finally:
             self._preparing.release()
+        require_programs("prepare to take over", self.dataset.name, self.node, self.dataset.hooks)
+        return said
 
     def rest(self) -> None:
         """Close what is open, and open nothing before :meth:`go_on`. Waits."""
@@ -360,10 +362,13 @@ class Member:
                 self._since = (state, self._around.clock.now_ns())
             return replace(facts, since_ns=self._since[1])
 
-    def promotion(self, heard: Heard) -> PromotionFacts | None:
-        """What a promotion now would be, with what others answered; None where this node keeps no standby that is open."""
+    def promotion(self, heard: Heard, *, prepared: bool = False) -> PromotionFacts | None:
+        """What a promotion now would be, with what others answered; None where this node keeps no standby that is open.
+        ``prepared``: before_promote has run."""
         facts = self.facts()
-        return None if facts.promotion is None else promotion_of(facts, self.dataset, self._witness(heard))
+        if facts.promotion is None:
+            return None
+        return promotion_of(facts, self.dataset, replace(self._witness(heard), prepared=prepared))
 
     def promotion_now(self, ending: threading.Event) -> PromotionFacts:
         """As :meth:`promotion`, with the others asked now. Raises ``TryAgain`` while the standby is not open, or once ``ending``
@@ -404,7 +409,8 @@ class Member:
         self.assigned = assign(lineage.recorded_role(home, node), self.dataset, node, home)
         self._tell_ignored()
         for mistake in misplaced(self._around.settings, self.dataset.name):
-            raise StoreFailed("open the dataset", self.dataset.name, mistake.message, "it is tried again by itself")
+            remedy = f"put it right there; it is tried again by itself; or correct {mistake.place}, then: hikae reload"
+            raise StoreFailed("open the dataset", self.dataset.name, mistake.message, remedy)
         kind = Primary if self.role is Role.PRIMARY and not succession.must_wait(home, node) else Standby
         context = SideContext(
             self.assigned, self._around, self.board, self.pauses, self.standings, failed, self.confirmation, self._pace

@@ -18,11 +18,9 @@ from agent.core.standing import Rehearsed, Verified
 from agent.status.figures import clock_text, span_text, stamp
 from agent.status.promotion import Gate
 from agent.steps.at_boot import NOT_LOOKED, BootSeen
-from agent.steps.programs import MISSING_REMEDY, missing_sentence
+from agent.steps.programs import MISSING_REMEDY, THERE, are_brought, missing_sentence
 
 SECOND_NS = 1_000_000_000
-#: The hooks that run once the epoch is raised, when there is no way back to the standby.
-BEGINS = ("start", "after_promote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,9 @@ class OtherStandby:
 class StandbyView:
     """What a standby knows of itself at ``now`` (UTC ns). ``kept_since``: since when this node keeps a standby, 0 before it
     does; ``clock``: what is wrong with it, "" if nothing is; ``boot``: what the start hook starts and the service manager
-    would start by itself; ``missing``: the hooks of ``BEGINS`` whose program is not there, each with that; ``shortage``: why no
-    room is left, "" where there is; ``others``: of the other standbys, those that answered; ``seeding``: how much of what stands
-    here its vault has, "" where that is all."""
+    would start by itself; ``missing``: the hooks of ``BEGINS`` whose program is not there, each with that; ``prepared``: whether
+    before_promote has run, which may bring it; ``shortage``: why no room is left, "" where there is; ``others``: of the other
+    standbys, those that answered; ``seeding``: how much of what stands here its vault has, "" where that is all."""
 
     dataset: str
     now: int
@@ -78,6 +76,7 @@ class StandbyView:
     clock: str = ""
     boot: BootSeen = NOT_LOOKED
     missing: tuple[tuple[str, str], ...] = ()
+    prepared: bool = False
     shortage: str = ""
     seeding: str = ""
     others: tuple[OtherStandby, ...] = field(default=())
@@ -194,10 +193,12 @@ def _hooks(view: StandbyView) -> Gate:
     if start is None:
         remedy = 'write start = ["systemctl", "start", UNIT], or "none", below [dataset.hooks]; then: hikae reload'
         return Gate("hooks", False, "no start hook is named", 'named, or "none"', view.now, remedy)
+    if view.missing and not view.prepared and are_brought(view.hooks):
+        value = f"{missing_sentence(view.missing)}, before before_promote has run; it is looked for again then"
+        return Gate("hooks", True, value, THERE, view.now, "")
     if view.missing:
         # After the epoch was raised it would be too late to find that.
-        value = missing_sentence(view.missing)
-        return Gate("hooks", False, value, "programs that are there", view.now, MISSING_REMEDY)
+        return Gate("hooks", False, missing_sentence(view.missing), THERE, view.now, MISSING_REMEDY)
     value = f"start runs {start.run[0]}" if start.run else 'start = "none"'
     return Gate("hooks", True, value, 'named, or "none"', view.now, "")
 

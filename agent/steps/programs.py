@@ -6,6 +6,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 
 from agent.config.values import Hook, Hooks
+from agent.core.errors import Refused
+
+#: The hooks that run once the epoch is raised, when there is no way back to the standby.
+BEGINS = ("start", "after_promote")
 
 
 def program_path(program: str) -> str | None:
@@ -28,6 +32,20 @@ def missing_sentence(missing: Sequence[tuple[str, str]]) -> str:
     return "; ".join(f"{name} runs {program}, which is not there, or cannot be executed" for name, program in missing)
 
 
+def are_brought(hooks: Hooks) -> bool:
+    """Whether before_promote runs something, which may bring (mount, unpack) what runs after it."""
+    return hooks.before_promote is not None and bool(hooks.before_promote.run)
+
+
+def require_programs(operation: str, dataset: str, node: str, hooks: Hooks) -> None:
+    """On entry before_promote has run. Raises ``Refused`` where a program of ``BEGINS`` still is missing here, on ``node``."""
+    missing = missing_programs(hooks, BEGINS, needed=True)
+    if missing:
+        raise Refused(operation, dataset, f"on {node}: {missing_sentence(missing)}", f"on {node}: {MISSING_REMEDY}")
+
+
+#: What such a gate asks for.
+THERE = "programs that are there"
 #: What leads on.
 MISSING_REMEDY = "install it, or correct [dataset.hooks]; then: hikae reload"
 

@@ -7,12 +7,14 @@ import subprocess
 
 import pytest
 
-from fakes.agents import UNBRAKED, Pair, pair
+from agent.core.errors import Exit
+from fakes.agents import UNBRAKED, Agent, Pair, pair
 from fakes.eventually import eventually
 
 SLOW = '[dataset.hooks]\nstart = "none"\nbefore_promote = ["sh", "-c", "until test -e {0}/go; do sleep 0.1; done"]\n'
 FAILS = '[dataset.hooks]\nstart = "none"\nbefore_promote = ["sh", "-c", "echo not now; exit 7"]\n'
 MISSING = '[dataset.hooks]\nstart = ["/nowhere/start"]\n'
+BRINGS = '[dataset.hooks]\nbefore_promote = ["sh", "-c", "{1}"]\nstart = ["{0}"]\nstop = "none"\n'
 VANISHES = '[dataset.hooks]\nbefore_promote = ["rm", "{0}"]\nstart = ["{0}"]\n'
 
 
@@ -48,6 +50,43 @@ def test_a_hook_that_is_missing_is_found_before_the_epoch_is_raised() -> None:
         said = "start runs /nowhere/start, which is not there, or cannot be executed"
         assert (3, False, said) == (done.returncode, hooks["ok"], hooks["value"])
         assert ("standby", 1) == (both.beta.look()["role"], both.beta.look()["epoch"])
+
+
+@pytest.mark.parametrize("command", ["promote", "switchover"])
+def test_a_program_that_before_promote_brings_is_looked_for_after_that(command: str) -> None:
+    """What does not come is found while the standby is one still; what comes is run."""
+    with pair(UNBRAKED) as both:
+        program, config = both.base / "start", both.beta.config
+        written = config.read_text()
+        both.alpha.config.write_text(both.alpha.config.read_text() + '[dataset.hooks]\nstart = "none"\nstop = "none"\n')
+        config.write_text(written + BRINGS.format(program, "true"))
+        (both.source / "a").write_text("a")
+        both.begin()
+        eventually(lambda: 0 == both.beta.run("verify", "web").returncode)
+        typed = both.alpha if command == "switchover" else both.beta
+        if command == "promote":
+            both.alpha.kill()
+            eventually(lambda: not _unmet(both.beta))
+        done = eventually(lambda: _ended(typed, command))
+        assert (3, True) == (done.returncode, f"start runs {program}, which is not there" in done.stderr), done.stderr
+        assert ("standby", 1) == (both.beta.look()["role"], both.beta.look()["epoch"])
+        brings = f"printf '#!/bin/sh\\n: > {program}.ran\\n' > {program}; chmod 755 {program}"
+        config.write_text(written + BRINGS.format(program, brings.replace("\\", "\\\\")))
+        assert 0 == both.beta.run("reload").returncode
+        done = eventually(lambda: _ended(typed, command))
+        assert (0, "primary") == (done.returncode, both.beta.look()["role"]), done.stderr
+        eventually(lambda: program.with_name("start.ran").exists())
+
+
+def _unmet(agent: Agent) -> list[tuple[str, str]]:
+    gates = agent.json("promote", "web", "--dry-run")["gates"]
+    return [(one["name"], one["value"]) for one in gates if not one["ok"]]
+
+
+def _ended(agent: Agent, command: str) -> subprocess.CompletedProcess[str] | None:
+    """As it is typed; of one node the other takes some once a second."""
+    done = agent.run(command, "web", "--yes")
+    return done if done.returncode != Exit.TRY_AGAIN else None
 
 
 def test_a_program_that_vanishes_after_the_gates_is_told() -> None:
@@ -129,6 +168,40 @@ def test_no_moment_can_stand_where_no_standby_is() -> None:
         both.beta.cleared("standby-gone")
         assert 2 == both.beta.json("promote", "web", "--generation", good, "--force", "--yes")["epoch"]
         assert ["a"] == [one.name for one in both.target.iterdir() if one.name != ".hikae"]
+
+
+def test_what_stands_in_the_place_of_the_dataset_is_told_and_ends() -> None:
+    """A file came there once the promotion was begun: the command ends with the file to correct and what to type, and status
+    says so too; once it is away the promotion goes on."""
+    with pair(UNBRAKED) as both:
+        moved = f"mv {both.target} {both.target}.away; : > {both.target}"
+        text = both.beta.config.read_text()
+        both.beta.config.write_text(
+            f'{text}[dataset.hooks]\nstart = "none"\nbefore_promote = ["sh", "-c", "{moved}"]\n'
+        )
+        done = _typed(_mirrored(both))
+        says = (f'"{both.target}" is there, and is no directory', f"correct {both.beta.config}", "hikae reload")
+        assert (75, [True] * 3) == (done.returncode, [one in done.stderr for one in says]), done.stderr
+        assert "cannot promote (web): it waits at the step serve: " in done.stderr
+        both.beta.told("not-running", says[0])
+        assert "hikae reload" in both.beta.run("status", "web").stdout
+        both.target.unlink()
+        both.target.with_name(f"{both.target.name}.away").rename(both.target)
+        eventually(lambda: ("primary", None) == (both.beta.look().get("role"), both.beta.look().get("moving")), 60)
+        assert (True, "a") == (both.beta.look()["serving"], (both.target / "a").read_text())
+
+
+def test_a_promotion_whose_directory_is_gone_does_not_say_that_it_stands() -> None:
+    """It is the primary, which is held until that is back; what it says points there."""
+    with pair(UNBRAKED) as both:
+        both.beta.config.write_text(both.beta.config.read_text() + MOVED.format(both.target))
+        done = _typed(_mirrored(both))
+        assert (0, True, False) == (
+            done.returncode, "nothing is seen of it yet: hikae status web" in done.stdout, "changes are seen" in done.stdout,
+        )  # fmt: skip
+        both.beta.told("root-gone")
+        both.target.with_name(f"{both.target.name}.away").rename(both.target)
+        both.beta.cleared("root-gone")
 
 
 def test_nobody_waits_for_what_only_a_person_ends() -> None:

@@ -22,7 +22,8 @@ class Witness:
     """What is known beside the status of the dataset. ``kept_since``: since when a standby is kept here (UTC ns, 0: never);
     ``clock``: what is wrong with this node's clock, "" if nothing is; ``word``: what the primary said last; ``answered``: what it
     answered just now, "" where it was not asked or did not answer, and ``stopped`` as which state that serves nothing;
-    ``boot``: what would start by itself; ``missing``: hooks whose program is not there, with that."""
+    ``boot``: what would start by itself; ``missing``: hooks whose program is not there, with that; ``prepared``: whether
+    before_promote has run."""
 
     kept_since: int
     clock: str
@@ -34,6 +35,7 @@ class Witness:
     boot: BootSeen = NOT_LOOKED
     missing: tuple[tuple[str, str], ...] = ()
     stopped: str = ""
+    prepared: bool = False
 
 
 def promotion_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> PromotionFacts:
@@ -60,6 +62,7 @@ def view_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> StandbyV
         clock=witness.clock,
         boot=witness.boot,
         missing=witness.missing,
+        prepared=witness.prepared,
         shortage="; ".join(one.message for one in facts.problems if one.code in _NO_ROOM),
         others=witness.others,
         seeding=_seeding(facts),

@@ -53,8 +53,9 @@ class PromotedMember(HookedMember, ChangesRole, Protocol):
         """The open standby. Raises ``TryAgain``, ``NotFound``."""
         ...
 
-    def promotion(self, heard: Heard) -> PromotionFacts | None:
-        """What a promotion now would be, with what others answered; None where this node keeps no standby that is open."""
+    def promotion(self, heard: Heard, *, prepared: bool = False) -> PromotionFacts | None:
+        """What a promotion now would be, with what others answered; None where this node keeps no standby that is open.
+        ``prepared``: before_promote has run."""
         ...
 
     def steer(self) -> None:
@@ -120,8 +121,7 @@ class World:
             self._step.look()
             side = self._member.side
             if isinstance(side, Primary):
-                newest = side.newest()
-                return f"commit {shown_commit(newest.number)} stands, and changes are seen" if newest else "it is empty"
+                return _serves(side)
             if isinstance(side, Standby) and self._is_through(side):
                 self._member.reopen()
             else:
@@ -167,6 +167,17 @@ class World:
                 self._step.pause()
 
 
+def _serves(side: Primary) -> str:
+    """What the new primary serves, for people."""
+    newest = side.newest()
+    if newest is None:
+        return "it is empty"
+    number = shown_commit(newest.number)
+    if side.watch.in_force is None:
+        return f"commit {number} is to stand, and nothing is seen of it yet: hikae status {side.dataset.name} says why"
+    return f"commit {number} stands, and changes are seen"
+
+
 def promotion_kind(member: PromotedMember, around: Surroundings) -> StepsKind[PromotionWorld]:
     """A promotion of a standby, for ``node.stepping.stepped``."""
     return StepsKind(
@@ -184,12 +195,12 @@ def asked_anew(
     member: PromotedMember, around: Surroundings, side: Standby, ending: threading.Event, *, at_last: bool = False
 ) -> PromotionFacts:
     """What a promotion now would be, with the primary and the other standbys asked. ``at_last``: whatever they said a moment ago,
-    and in a short time. Raises ``Refused``, ``CalledOff``."""
+    in a short time, and before_promote has run. Raises ``Refused``, ``CalledOff``."""
     dataset, answers = member.dataset.name, member.answers
     within = SOON if at_last and answers.are_fresh(FRESH) else ANSWERS_WITHIN
     ask = partial(ask_around, dataset, member.assigned, around, ending, within)
     found = answers.anew(FRESH, ask) if at_last else answers.within(FRESH, ask)
-    facts = member.promotion(judged(found, member.assigned.primary, side.newest(), side.epoch))
+    facts = member.promotion(judged(found, member.assigned.primary, side.newest(), side.epoch), prepared=at_last)
     if facts is None:
         raise _no_standby(dataset)
     return facts

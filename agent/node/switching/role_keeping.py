@@ -15,7 +15,7 @@ from agent.steps.record import StepsRecord
 #: In the arguments of a list of steps: who typed it, and what this node was then, and where it stood.
 TYPED = "typed"
 #: The lists that are changes of role whatever came of them, and what they are called by who types them.
-_COMMANDS = {"promotion": "promote", "switchover": "switchover", "take-over": "switchover", "rejoin": "rejoin"}
+COMMANDS = {"promotion": "promote", "switchover": "switchover", "take-over": "switchover", "rejoin": "rejoin"}
 
 
 def role_now(side: Primary | Standby | None) -> tuple[str, int] | None:
@@ -42,7 +42,7 @@ def steps_ended(journal: RoleJournal, record: StepsRecord, side: Primary | Stand
     before = str(typed.get("before", last.after if last is not None else ""))
     after, epoch = role_now(side) or (before, last.epoch if last is not None else 0)
     stood = (last.after, last.epoch) if last is not None else (before, epoch)
-    if (after, epoch) == stood and (record.failed is not None or record.kind not in _COMMANDS):
+    if (after, epoch) == stood and (record.failed is not None or record.kind not in COMMANDS):
         return
     # Where it stands now is what came of it, and not from where it began.
     known = (record.facts.get("commit"), typed.get("commit"))
@@ -50,7 +50,7 @@ def steps_ended(journal: RoleJournal, record: StepsRecord, side: Primary | Stand
     journal.add(
         RoleChange(
             time=record.began,
-            kind=_COMMANDS.get(record.kind, record.kind),
+            kind=COMMANDS.get(record.kind, record.kind),
             before=before,
             after=after,
             epoch=epoch,

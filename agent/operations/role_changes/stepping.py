@@ -76,6 +76,7 @@ def done(
 def _look(call: DatasetCall, run: SteppedRun, met_since: float | None) -> float | None:
     """Since when (by the monotonic clock) something is in the way of the step that a person ends; None where nothing is. Raises
     ``TryAgain`` once it has stood for a while."""
+    from agent.node.switching.role_keeping import COMMANDS
     from agent.operations.obstacles import of_steps
 
     met, now = of_steps(call.member.facts()), time.monotonic()
@@ -85,5 +86,5 @@ def _look(call: DatasetCall, run: SteppedRun, met_since: float | None) -> float 
     if now - since >= STANDS:
         reason = f"it waits at the step {run.doing}: {met.sentence}"
         remedy = f"{met.remedy or 'hikae status says what leads on'}; it goes on by itself after that"
-        raise TryAgain(run.kind, call.dataset, reason, remedy)
+        raise TryAgain(COMMANDS.get(run.kind, run.kind), call.dataset, reason, remedy)
     return since

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -27,6 +28,8 @@ NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()) * 10**9
 DAY = 86_400 * 10**9
 GIB = 1 << 30
 NOTHING_TO_DO = Hooks(start=Hook(()), stop=Hook(()), probe=ProbeHook(()))
+#: What is mounted before may bring what runs after.
+BROUGHT = replace(NOTHING_TO_DO, before_promote=Hook(("mount",)))
 ALL_THERE = KernelFacts(True, (), systemd=True, overlay=True, namespaces=(), walls="", fuse=True)
 
 
@@ -164,6 +167,8 @@ def test_devices(outlook: TrackingOutlook, primary: bool, expected: list[tuple[s
         (ProgramFacts("web", NOTHING_TO_DO), []),
         (ProgramFacts("web", Hooks()), [("hooks", "warning"), ("hooks", "warning"), ("hooks", "info")]),
         (ProgramFacts("web", NOTHING_TO_DO, (HookFound("start", "x", missing=True),)), [("hooks", "error")]),
+        (ProgramFacts("web", BROUGHT, (HookFound("start", "x", missing=True),)), [("hooks", "warning")]),
+        (ProgramFacts("web", BROUGHT, (HookFound("stop", "x", missing=True),)), [("hooks", "error")]),
         (ProgramFacts("web", NOTHING_TO_DO, (HookFound("start", "x", open_to_others=True),)), [("hooks", "error")]),
         (ProgramFacts("web", NOTHING_TO_DO, (), ("shop",)), [("boot", "warning")]),
         (ProgramFacts("web", NOTHING_TO_DO, (), (), ("shop",)), [("hooks", "error")]),

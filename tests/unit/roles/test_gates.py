@@ -91,6 +91,17 @@ def test_what_is_not_so_is_one_gate_that_is_not_met(name: str, more: dict[str, A
     assert (True, True) == (found[0].value.startswith(value), bool(found[0].remedy))
 
 
+def test_a_program_that_before_promote_may_bring_is_judged_once_that_has_run() -> None:
+    """Before that it is said and stands in nobody's way; afterwards, or where nothing may bring it, it is missing."""
+    brought = replace(PROMOTABLE, hooks=Hooks(start=Hook(("/mnt/start",)), before_promote=Hook(("mount", "/mnt"))))
+    lacks = replace(brought, missing=(("start", "/mnt/start"),))
+    gates = {gate.name: gate for gate in promotion_gates(lacks)}
+    assert (True, "") == (gates["hooks"].ok, gates["hooks"].remedy)
+    assert "before before_promote has run" in gates["hooks"].value
+    for view in (replace(lacks, prepared=True), replace(lacks, hooks=Hooks(start=Hook(("/mnt/start",))))):
+        assert ["hooks"] == [gate.name for gate in unmet(promotion_gates(view))]
+
+
 @pytest.mark.parametrize(
     ("code", "way"),
     [
