@@ -65,6 +65,7 @@ def test_a_program_that_before_promote_brings_is_looked_for_after_that(command: 
         eventually(lambda: 0 == both.beta.run("verify", "web").returncode)
         typed = both.alpha if command == "switchover" else both.beta
         if command == "promote":
+            eventually(lambda: ["primary"] == _unmet(both.beta))
             both.alpha.kill()
             eventually(lambda: not _unmet(both.beta))
         done = eventually(lambda: _ended(typed, command))
@@ -78,9 +79,10 @@ def test_a_program_that_before_promote_brings_is_looked_for_after_that(command: 
         eventually(lambda: program.with_name("start.ran").exists())
 
 
-def _unmet(agent: Agent) -> list[tuple[str, str]]:
+def _unmet(agent: Agent) -> list[str]:
     gates = agent.json("promote", "web", "--dry-run")["gates"]
-    return [(one["name"], one["value"]) for one in gates if not one["ok"]]
+    print(lacking := [(one["name"], one["value"]) for one in gates if not one["ok"]])
+    return [name for name, _ in lacking]
 
 
 def _ended(agent: Agent, command: str) -> subprocess.CompletedProcess[str] | None:
