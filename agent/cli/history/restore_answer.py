@@ -22,17 +22,23 @@ def answer_dry(typed: Typed, found: Sought, need: NeededRoom, to: str, length: i
     say(f"{typed.dataset}: {what} would be restored to {to}")
 
 
-def answer_restored(typed: Typed, found: Sought, done: Done, to: str, length: int | None = None) -> None:
-    """What was, and what was not. ``length``: of a device, in bytes; None for a tree."""
+def answer_restored(
+    typed: Typed, found: Sought, done: Done, to: str, length: int | None = None, before: str | None = None
+) -> None:
+    """What was, and what was not. ``length``: of a device, in bytes; None for a tree; ``before``: the generation that keeps what
+    stood, "" where none does; None where nothing was written over."""
     if typed.as_json:
         answer = _json(found, done.entries, done.size, done.written, done.verified)
-        typed.answer(answer | _told(done, to) | _length_json(length))
+        kept: Json = {} if before is None else {"generation_before": before or None}
+        typed.answer(answer | _told(done, to) | _length_json(length) | kept)
         return
     but = "" if done.is_whole else f", but for {done.unmade_count + done.owed_count:,} that follow"
     what = f"{done.entries:,} entries, {size_text(done.size)}" if length is None else _device_words(length, done.size)
     say(f"{typed.dataset}: restored to {to}: {what}{but}")
     proof = "every chunk was read" if length is None else "all of it was read back from there"
     say(f"  {size_text(done.written)} written; {proof} and its name computed anew: {size_text(done.verified)}")
+    if before:
+        say(f"  what stood there is generation {before}")
     if done.displaced:
         say(f"  {done.displaced:,} entries were in the way and are now in {to}/.hikae/displaced")
     for one in done.unmade[:_SHOWN]:

@@ -68,9 +68,10 @@ def restore(
 
     Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or
     not, or on any other with --from, which asks that node's agent. Nothing is deleted: what is in the way is moved to
-    .hikae/displaced. One that was cut off goes on where it was when it is typed again. Of a device only what differs is written;
-    a target that is larger stays so, one that anybody uses is refused, and all that was written is read back. Exit code 1 when
-    something could not be restored; the rest was.
+    .hikae/displaced; with --in-place a generation keeps what stood, if the agent and its standby answer. One that was cut off
+    goes on where it was when it is typed again. Of a device only what differs is written; a target that is larger stays so, one
+    that anybody uses is refused, and all that was written is read back. Exit code 1 when something could not be restored; the
+    rest was.
 
     With --group a directory, or an image, is made below --to for each dataset of the group, named as it is: all of the same
     moment, which hikae generations take --group took. --at is the newest such moment that was taken by then."""
@@ -132,11 +133,18 @@ def _restored(context: Context, typed: Typed, found: Sought, crew: Crew) -> int:
     if typed.in_place:
         _refuse_small_in_place(found, to, need)
         _confirm(context, typed, found)
+    before = _kept_before(context, typed, found) if typed.in_place else None
     with progress_shown(f"restoring {typed.dataset}", not typed.as_json) as progress:
         look = _telling(progress, need)
         done = _into_file(found, file, to, need, look) if file else _into_directory(found, typed, to, need, crew, look)
-    answer_restored(typed, found, done, to)
+    answer_restored(typed, found, done, to, before=before)
     return Exit.DONE if done.is_whole else Exit.FAILED
+
+
+def _kept_before(context: Context, typed: Typed, found: Sought) -> str:
+    from agent.cli.history.kept_before import keep_before
+
+    return keep_before(context, typed.dataset, found.moment.sentence(), quiet=typed.as_json)
 
 
 def _need(found: Sought, *, whole_file: bool) -> NeededRoom:

@@ -70,11 +70,12 @@ def stores() -> Iterator[tuple[Pair, Stores, CommitNumber, CommitNumber]]:
         yield both, stores, was, then
 
 
-def copied(tree: Path, to: Path) -> None:
-    """A copy with everything but our own directory."""
+def copied(tree: Path, to: Path) -> Path:
+    """Where there is now a copy with everything but our own directory."""
     subprocess.run(["cp", "-a", "--sparse=always", str(tree), str(to)], check=True)
     shutil.rmtree(to / ".hikae", ignore_errors=True)
     os.utime(to, ns=(os.stat(tree).st_mtime_ns,) * 2)
+    return to
 
 
 def made_equal(
@@ -342,6 +343,21 @@ def test_a_source_without_room_is_left_as_it_is() -> None:
             both.alpha.kill()
 
 
+def test_names_of_generations_from_another_node(stores: StoresOf) -> None:
+    """A name, as much of it as only one has, a label and latest~1 mean the same wherever they are typed."""
+    both, _, _, _ = stores
+    first, second = (one["generation"] for one in both.beta.json("generations", "list", "web"))
+    pairs = enumerate(zip(first, second, strict=False))
+    alike = next((at for at, (one, other) in pairs if one != other), len(first))
+    words = ("restore", "web", "--from", "beta", "--to", "/none", "--dry-run", "--generation")
+    for name in ("latest~1", "was", first, first[: alike + 1]):
+        assert (name, first) == (name, both.alpha.json(*words, name)["moment"])
+    compared = both.alpha.json("generations", "diff", "web", "latest~1", "latest")
+    back = both.alpha.json("rollback", "web", "--generation", "latest~1", "--dry-run")
+    assert (first, second, True) == (compared["from"], compared["to"], first in back["moment"])
+    assert both.alpha.json("find", "web", "/new", "--since", "latest~1")
+
+
 def test_from_another_node(stores: StoresOf, tmpfs_dir: Path) -> None:
     """The primary, which keeps no vault, restores from its standby's: to a directory, a part of it, and in place."""
     both, _, _, _ = stores
@@ -352,12 +368,16 @@ def test_from_another_node(stores: StoresOf, tmpfs_dir: Path) -> None:
     file = tmpfs_dir / "file"
     both.alpha.json("restore", "web", "--generation", "was", "--from", "beta", "--to", str(file), "many chunks")
     assert (both.base / "was" / "many chunks").read_bytes() == file.read_bytes()
+    (both.source / "new" / "written just before").write_text("it is kept")
+    stood = copied(both.source, tmpfs_dir / "copy")
     before = (both.source / "large").stat().st_ino
     asked = both.alpha.run("restore", "web", "--generation", "was", "--from", "beta", "--in-place")
     assert (3, True) == (asked.returncode, "--yes" in asked.stderr), asked.stderr
     answer = both.alpha.json("restore", "web", "--generation", "was", "--from", "beta", "--in-place", "--yes")
     assert [] == differences(str(both.base / "was"), str(both.source))
     assert (2, before) == (answer["displaced"], (both.source / "large").stat().st_ino)
+    both.beta.json("restore", "web", "--generation", answer["generation_before"], "--to", str(tmpfs_dir / "stood"))
+    assert [] == differences(str(stood), str(tmpfs_dir / "stood"))
     assert 0 < answer["written_bytes"] <= 11 * 5000
     both.mirror()
 
@@ -373,21 +393,6 @@ def test_only_what_changed_since_from_another_node(stores: StoresOf, tmpfs_dir: 
     assert [here[key] for key in ("moment", "commit", "written_bytes")] == [
         afar[key] for key in ("moment", "commit", "written_bytes")
     ]
-
-
-def test_names_of_generations_from_another_node(stores: StoresOf) -> None:
-    """A name, as much of it as only one has, a label and latest~1 mean the same wherever they are typed."""
-    both, _, _, _ = stores
-    first, second = (one["generation"] for one in both.beta.json("generations", "list", "web"))
-    pairs = enumerate(zip(first, second, strict=False))
-    alike = next((at for at, (one, other) in pairs if one != other), len(first))
-    words = ("restore", "web", "--from", "beta", "--to", "/none", "--dry-run", "--generation")
-    for name in ("latest~1", "was", first, first[: alike + 1]):
-        assert (name, first) == (name, both.alpha.json(*words, name)["moment"])
-    compared = both.alpha.json("generations", "diff", "web", "latest~1", "latest")
-    back = both.alpha.json("rollback", "web", "--generation", "latest~1", "--dry-run")
-    assert (first, second, True) == (compared["from"], compared["to"], first in back["moment"])
-    assert both.alpha.json("find", "web", "/new", "--since", "latest~1")
 
 
 def test_another_node_that_will_not_do(stores: StoresOf, tmpfs_dir: Path) -> None:
