@@ -7,8 +7,8 @@ history, or of one that goes further than this catalog, are all doubted.
 
 It can also bring back a new file with its old stat: fdatasync writes pages, and no time where the size stays; so does the kernel
 in the middle of a sync. Then nothing on the disk tells it. What is written so is written again and again (databases, logs, images
-of machines), so at the first opening after a boot all is doubted that the catalog changed in its last ten minutes too. A file
-that stood still for longer, and was written so in the very instant before the cut, is not found by that (decision 0178).
+of machines), so at the first opening after a boot all is doubted too that changed in the ten minutes before the newest commit. A
+file that stood still for longer, and was written so in the very instant before the cut, is not found by that (decision 0178).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import structlog
 from agent.core.clock import boot_id
 from agent.core.commit import Commit
 from agent.core.errors import NotFound
-from agent.core.ids import CommitNumber, ObjectId
+from agent.core.ids import ObjectId
 from agent.core.rows import key_is_object, object_id_of_key
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import FactsMark, Local
@@ -26,7 +26,7 @@ from agent.store.local import FactsMark, Local
 _log = structlog.get_logger("store")
 
 _BOOT = "boot"
-#: So long before the newest commit, ns, by its own time: every commit of the last ten minutes stays.
+#: So long before the newest commit, ns.
 _LATELY = 600 * 10**9
 
 
@@ -46,18 +46,14 @@ def doubt_what_may_be_older(local: Local, catalog: Catalog) -> None:
             _log.info("no local fact is believed: what they are of is not known here", path=local.path)
             local.doubt()
         else:
-            since = mark.number if before in (None, boot) else min(mark.number, _lately(catalog, newest))
-            if since != newest.number:
-                _doubt_since(local, catalog, since, newest)
+            if mark != facts_mark(newest):
+                _doubt_since(local, catalog, mark, newest)
+            if before not in (None, boot):
+                local.doubt_changed_since(newest.time - _LATELY)
         if mark != facts_mark(newest):
             local.write([], mark=facts_mark(newest))
     if before != boot:
         local.set_value(_BOOT, boot, durable=True)
-
-
-def _lately(catalog: Catalog, newest: Commit) -> CommitNumber:
-    """The commit after which what changed may have been changed once more when the power went."""
-    return max(catalog.newest_before(newest.time - _LATELY), catalog.horizon())
 
 
 def _is_part_of(catalog: Catalog, mark: FactsMark) -> bool:
@@ -66,10 +62,10 @@ def _is_part_of(catalog: Catalog, mark: FactsMark) -> bool:
     return commit is not None and facts_mark(commit) == mark and catalog.is_readable(mark.number)
 
 
-def _doubt_since(local: Local, catalog: Catalog, since: CommitNumber, newest: Commit) -> None:
+def _doubt_since(local: Local, catalog: Catalog, mark: FactsMark, newest: Commit) -> None:
     count = 0
     try:
-        for keys in catalog.touched(since, newest.number):
+        for keys in catalog.touched(mark.number, newest.number):
             ids = [ObjectId(object_id_of_key(key)) for key in keys if key_is_object(key)]
             if not ids:
                 break  # objects come first
@@ -79,4 +75,4 @@ def _doubt_since(local: Local, catalog: Catalog, since: CommitNumber, newest: Co
             count += len(ids)
     except NotFound:
         local.doubt()
-    _log.info("local facts may be older than the source", path=local.path, read_again=count)
+    _log.info("local facts are older than the catalog", path=local.path, read_again=count)

@@ -265,6 +265,10 @@ class Local:
         asked = [(id,) for id in ids]
         self._write(lambda connection: connection.executemany(_DOUBT + " where id = ?", asked))
 
+    def doubt_changed_since(self, moment: int) -> None:
+        """Believe no stat of objects that changed after a moment any more (ns of the kernel's clock). It goes over all facts."""
+        self._write(lambda connection: query(connection, _DOUBT + " where ctime > ?", (moment,)))
+
     def value(self, key: str) -> bytes | None:
         """A named value."""
         for (data,) in self._all(_GET_VALUE, (key,)):
