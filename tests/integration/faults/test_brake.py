@@ -59,8 +59,8 @@ def test_a_deletion_that_is_spread_over_time_is_held() -> None:
         assert ("brake", 410) == (kept["cause"], kept["entries"])
         sentence = (
             r"380 of 410 entries deleted since [\d:]{8}, \S+ among them; the standby stays as it stands\. "
-            rf"If it was not meant, on alpha: hikae rollback web --generation {kept['generation']} "
-            r"\(before that\) If it was, on beta: hikae accept web"
+            rf"If it was not meant, back to just before it, on alpha: hikae rollback web --generation {kept['generation']} "
+            r"If it was, on beta: hikae accept web"
         )
         assert re.match(rf"web HELD ← alpha [\d:]+ [\d:]+( !)? never .* {sentence}", line), line
         assert "first sync" not in line
