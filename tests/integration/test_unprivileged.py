@@ -87,9 +87,10 @@ def test_replication_works_and_the_watcher_is_named(theirs: Theirs) -> None:
 def test_what_cannot_be_read_is_a_named_problem_that_clears(theirs: Theirs) -> None:
     """A file and a directory: each is named with what to do, the rest goes on, and both arrive once they can be read."""
     both = theirs.both
-    theirs.user.does(
-        f"cd {both.source}; umask 777; echo secret > file; umask 22; mkdir dir; echo x > dir/x; chmod 0 dir; echo ok > rest"
-    )
+    # The directory is shut from its first moment: what is in it is never seen by itself.
+    theirs.user.does(f"cd {both.source}; umask 777; echo secret > file; mkdir dir; umask 22; echo ok > rest")
+    (both.source / "dir/x").write_text("x\n")
+    theirs.user.owns(both.source / "dir/x")
     both.alpha.json("wait", "web", "--applied", "--timeout", "60")
     assert "ok\n" == (both.target / "rest").read_text()
     problems = {one["path"]: one for one in both.alpha.dataset()["problems"]}
