@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make test` on a fresh Debian 12 takes python3, python3-venv and make.
 
 PYTHON ?= python3
-WORKERS ?= 3
+WORKERS ?= 2
 VENV := .venv
 STAMP := $(VENV)/.stamp
 RUN := $(VENV)/bin/python -m
@@ -39,7 +39,7 @@ demo: $(STAMP)
 	$(VENV)/bin/hikae demo $(ARGS)
 
 # A directory of its own: pytest itself cannot remove the very deep trees that a test which was killed leaves behind.
-# Three at once also on two cores, as tests of agents wait more than they compute: WORKERS=0 runs one after another.
+# Two at once (WORKERS=4 is quicker, as tests of agents wait more than they compute): WORKERS=0 runs one after another.
 test: $(STAMP) debian
 	@top=$$(mktemp -d) && code=0 && { $(RUN) pytest --basetemp="$$top/t" -n $(WORKERS) --dist worksteal $(ARGS) || code=$$?; } && rm -rf "$$top" && exit $$code
 
