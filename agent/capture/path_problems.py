@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import pwd
-import shlex
 from collections.abc import Callable
 from functools import cache
 
@@ -22,6 +21,7 @@ from agent.core.problem_codes import (
     UNREADABLE,
 )
 from agent.core.row_checks import Unfit
+from agent.core.shell import shell_word
 
 #: Kinds of which a look at everything meets every path again.
 PATHS = (UNREADABLE, UNFIT, SOCKET_SKIPPED, NESTED_MOUNT, SNAPSHOT_SKIPPED)
@@ -204,17 +204,8 @@ def _way_out(number: int | None, root: bytes, path: bytes) -> str:
     if number not in (errno.EACCES, errno.EPERM):
         return "see the kernel log for its disk, or put it back from elsewhere; or exclude it: then no standby has it"
     user = _own_user()
-    typed = f"setfacl -m u:{user}:rX {_typed(os.path.join(root, path))}"
+    typed = f"setfacl -m u:{user}:rX {shell_word(os.path.join(root, path))}"
     return f'let the agent, which runs as the user "{user}", read it: {typed}; or exclude it: then no standby has it'
-
-
-def _typed(path: bytes) -> str:
-    """As a shell takes it; PATH where that cannot be printed."""
-    try:
-        text = path.decode()
-    except UnicodeDecodeError:
-        return "PATH"
-    return shlex.quote(text) if text.isprintable() else "PATH"
 
 
 @cache

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from agent.core.ids import CommitNumber
+from agent.core.shell import shell_word
 from agent.generations.finding.finding import Version
 from agent.generations.moments import newest_at
 from agent.status.figures import stamp
@@ -75,18 +76,6 @@ class NamedVersions:
         target = "DIR" if version.row.kind == stat.S_IFDIR else "FILE"
         where = f"--from {shlex.quote(self._node)} --to {target}"
         return f"hikae restore {shlex.quote(self._dataset)} {moment} {where} {shell_word(path)}"
-
-
-def shell_word(path: bytes) -> str:
-    """A path as it is typed in a shell, whatever bytes it has."""
-    try:
-        text = path.decode()
-    except UnicodeDecodeError:
-        text = ""
-    if text and text.isprintable():
-        return shlex.quote(text)
-    escaped = "".join(chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in path)
-    return f"$'{escaped}'"
 
 
 def _iso(ns: int) -> str:

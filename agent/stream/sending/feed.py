@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ from agent.core.commit import Changes, Commit
 from agent.core.errors import HikaeError
 from agent.core.ids import NOTHING, CommitNumber, ObjectId
 from agent.store.spool import Spool
+from agent.stream.sending.passed import PassedChunks
 
 QUEUE_BYTES = 64 << 20
 #: So long bulk capture waits for the first calls: a handshake over a long way takes a third of it.
@@ -24,12 +25,18 @@ FIRST_CALLS = 1.0
 @dataclass(frozen=True, slots=True)
 class LiveContent:
     """Chunks of a large file, ahead of the commit that names them. ``is_new``: of a file that no commit has yet, and all of it
-    passes through this queue."""
+    passes through this queue. ``again``: so many of its ``size`` bytes went through it before, see ``PassedChunks``."""
 
     token: int
     chunks: Sequence[ReadChunk]
     size: int
     is_new: bool = False
+    again: int = 0
+
+    @property
+    def lacking(self) -> int:
+        """Bytes that the peer may lack."""
+        return self.size - self.again
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,11 @@ class LiveCommit:
     uncovered: tuple[ObjectId, ...]
     size: int
     after: int = -1
+
+    @property
+    def lacking(self) -> int:
+        """Bytes that the peer may lack."""
+        return self.size
 
 
 LiveItem: TypeAlias = LiveContent | LiveCommit
@@ -93,6 +105,9 @@ class PeerQueue:
         self._contents: deque[LiveContent] = deque()
         #: Of all that waits, and of the commits alone.
         self._bytes = self._commit_bytes = 0
+        #: Of all that waits, what went through this queue before.
+        self._again = 0
+        self._passed = PassedChunks()
         #: The newest token that was put, and the newest that :meth:`follows` says no of.
         self._last_token = self._whole_until = first_token - 1
 
@@ -100,6 +115,12 @@ class PeerQueue:
     def bytes(self) -> int:
         """Bytes that wait."""
         return self._bytes
+
+    @property
+    def lacking(self) -> int:
+        """Of these, what the peer may lack."""
+        with self._lock:
+            return self._bytes - self._again
 
     @property
     def before_a_commit(self) -> int:
@@ -133,10 +154,14 @@ class PeerQueue:
         """Content of these was given up; by the feed only."""
         with self._lock:
             self._forget(tokens)
+            self._passed.given_up(tokens)
 
     def dropped(self, items: Sequence[LiveItem]) -> None:
         """These were taken, and do not go out. What a commit has already is that commit's matter."""
         with self._lock:
+            # Of what is to come again nobody knows any more whether it went.
+            self._passed, self._again = PassedChunks(), 0
+            self._contents = deque(replace(one, again=0) if one.again else one for one in self._contents)
             for item in items:
                 self._miss(item)
 
@@ -174,8 +199,10 @@ class PeerQueue:
                 if isinstance(item, LiveCommit):
                     self._commit_bytes -= item.size
                 else:
-                    item, rest = _parted(item, limit)
+                    self._again -= item.again
+                    item, rest = self._parted(item, limit)
                     if rest is not None:
+                        self._again += rest.again
                         self._contents.appendleft(rest)
                 size += item.size
                 taken.append(item)
@@ -230,27 +257,34 @@ class PeerQueue:
             self._commit_bytes += item.size
         else:
             self._last_token = max(self._last_token, item.token)
+            item = self._counted(item)
+            self._passed.put(item.token, item.chunks)
+            self._again += item.again
             self._contents.append(item)
         self._bytes += item.size
+
+    def _counted(self, item: LiveContent) -> LiveContent:
+        again = self._passed.again(item.chunks)
+        return replace(item, again=again) if again else item
+
+    def _parted(self, item: LiveContent, size: int) -> tuple[LiveContent, LiveContent | None]:
+        """About ``size`` bytes of it, a chunk at least, and the rest."""
+        held = 0
+        for at, chunk in enumerate(item.chunks, 1):
+            held += len(chunk.data)
+            if held >= size and at < len(item.chunks):
+                first, rest = item.chunks[:at], item.chunks[at:]
+                return (
+                    self._counted(LiveContent(item.token, first, held, item.is_new)),
+                    self._counted(LiveContent(item.token, rest, item.size - held, item.is_new)),
+                )
+        return item, None
 
     def _end(self) -> None:
         self.overflowed = True
         self._commits.clear()
         self._contents.clear()
-        self._bytes = self._commit_bytes = 0
-
-
-def _parted(item: LiveContent, size: int) -> tuple[LiveContent, LiveContent | None]:
-    """About ``size`` bytes of it, a chunk at least, and the rest."""
-    held = 0
-    for at, chunk in enumerate(item.chunks, 1):
-        held += len(chunk.data)
-        if held >= size and at < len(item.chunks):
-            return (
-                LiveContent(item.token, item.chunks[:at], held, item.is_new),
-                LiveContent(item.token, item.chunks[at:], item.size - held, item.is_new),
-            )
-    return item, None
+        self._bytes = self._commit_bytes = self._again = 0
 
 
 def _kept(spool: Spool, item: LiveItem) -> bool:

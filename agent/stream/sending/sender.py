@@ -64,9 +64,9 @@ class _Taken:
     given: int = 0
 
     @classmethod
-    def of(cls, items: Sequence[LiveItem], had: set[bytes], given: int) -> _Taken:
-        """Of ``items``, of which the peer has these chunks."""
-        sizes = [item.size - live.size_of_chunks((item,), had) for item in items]
+    def of(cls, items: Sequence[LiveItem], had: set[bytes] | None, given: int) -> _Taken:
+        """Of ``items``, of which the peer has these chunks; None: it has not said yet."""
+        sizes = [item.lacking if had is None else item.size - live.size_of_chunks((item,), had) for item in items]
         last = max((at for at, item in enumerate(items) if isinstance(item, LiveCommit)), default=-1)
         return cls(sum(sizes), sum(sizes[: last + 1]), given)
 
@@ -148,7 +148,7 @@ class Sender:
             return None if todo is None else todo + later + missed + unsaid + self.talk.under_way.left_raw
         if self.phase is not CallPhase.STREAMING:
             return None
-        waits, last = (queue.bytes + queue.missed if queue is not None else 0), self._taken
+        waits, last = (queue.lacking + queue.missed if queue is not None else 0), self._taken
         taken = max(0, last.size - (self.talk.under_way.given_raw - last.given))
         return waits + taken + self.talk.under_way.left_raw
 
@@ -390,7 +390,7 @@ class Sender:
                     return base
                 continue
             given = self.talk.under_way.given_raw
-            self._taken = _Taken.of(items, set(), given)
+            self._taken = _Taken.of(items, None, given)
             had = yield from live.ask_for_missing(self.talk, load, items)
             self._taken = _Taken.of(items, had, given)
             fits = True

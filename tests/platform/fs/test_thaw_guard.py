@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +21,9 @@ import pytest
 from agent.core.errors import HikaeError
 from agent.fs.freezing import FIFREEZE, FITHAW, thaw_marked
 from agent.fs.thaw_guard import MARK, FreezeFailed, GuardLimits, ThawGuard, thaw_what_was_left
-from fakes.background import Background
 from fakes.eventually import eventually
 from fakes.loop_image import can_mount, filesystem
+from fakes.syncing_writer import SyncingWriter
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_mount(), reason="needs root and loop devices")
 
@@ -70,23 +69,6 @@ def is_frozen(root: Path) -> bool:
             return True
         fcntl.ioctl(fd, FITHAW, 0)
     return False
-
-
-class Writer(Background):
-    """Writes files and makes them durable, all the time; ``longest``: the longest that one took, in seconds."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__("writer")
-        self.longest = 0.0
-        self.written = 0
-        self._root = root
-
-    def turn(self) -> None:
-        began = time.monotonic()
-        path = self._root / f"f{self.written % 50}"
-        path.write_bytes(os.urandom(20_000))
-        self.longest = max(self.longest, time.monotonic() - began)
-        self.written += 1
 
 
 def test_stands_still_within(root: Path, tmp_path: Path) -> None:
@@ -163,7 +145,7 @@ while True:
 
 def test_killed_by_turns(root: Path, tmp_path: Path, rng: random.Random) -> None:
     """Agent and guard killed by turns at any moment around freezes under load: it is thawed within the deadline each time."""
-    with Writer(root) as writer:
+    with SyncingWriter(root) as writer:
         for turn in range(ROUNDS):
             agent = subprocess.Popen(
                 (sys.executable, "-c", AGENT, str(tmp_path), str(root), str(DEADLINE)),
