@@ -18,7 +18,7 @@ from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE
 from agent.fs.reserve import ReserveReached
 from agent.store.catalog.catalog import Header
-from agent.store.doubt import facts_mark
+from agent.store.doubt import Lately, facts_mark
 from agent.store.local import FactsMark
 
 T = TypeVar("T")
@@ -54,6 +54,7 @@ class Committer:
         self._stopping = stopping
         self._require_room = require_room
         self._mark: FactsMark | None = None
+        self._lately = Lately(context.clock)
 
     def write(self, batch: Batch, consistent: bool, made: Provenance = ORDINARY) -> Commit | None:
         """Commit the batch and begin the next; None when there was nothing to commit.
@@ -130,7 +131,9 @@ class Committer:
         mark = facts_mark(commit) if commit is not None else None
         if batch.has_facts or mark != self._mark:
             puts, drops = batch.facts_to_write()
-            self._patiently(lambda: self._local.write(puts, drops, mark))
+            lately = self._lately.due()
+            self._patiently(lambda: self._local.write(puts, drops, mark, lately))
+            self._lately.noted(lately)
             self._mark = mark
 
     def _waits(self, error: TryAgain) -> Problem:

@@ -20,11 +20,13 @@ _OLDEST = 0
 
 @dataclass(slots=True)
 class _Work:
-    """``of``: the serials of the work that left it; ``left``: how much that it left has not ended; ``ended``: it did itself."""
+    """``of``: the serials of the work that left it; ``left``: how much that it left has not ended; ``ended``: it did itself;
+    ``told``: an event told of it."""
 
     of: list[int]
     left: int = 0
     ended: bool = False
+    told: bool = True
 
 
 class Outstanding:
@@ -35,6 +37,8 @@ class Outstanding:
         self.last = 0
         #: Somebody waits for work up to this serial.
         self.awaited = 0
+        #: Whether what begins now is told of by an event, and not found by looking.
+        self.told = True
         self._active: dict[int, _Work] = {}
         self._of: tuple[int, ...] = ()
         #: Work that goes on although it has a part that is older: as which serial it is waited for.
@@ -46,7 +50,7 @@ class Outstanding:
     def begin(self) -> int:
         """A piece of work begins; its serial."""
         self.last += 1
-        self._active[self.last] = _Work(list(self._of))
+        self._active[self.last] = _Work(list(self._of), told=self.told)
         self._hold(self._of)
         return self.last
 
@@ -55,6 +59,7 @@ class Outstanding:
         work = self._active.get(serial)
         if work is None:
             return
+        work.told = work.told or self.told
         new = []
         for one in self._of:
             # What is itself a part of the other never waits for it; but whoever waits for the one does.
@@ -65,6 +70,10 @@ class Outstanding:
                 new.append(one)
         work.of += new
         self._hold(new)
+
+    def was_told(self, serial: int) -> bool:
+        """Whether an event told of work that goes on."""
+        return self._active[serial].told
 
     def end(self, serial: int) -> None:
         """A piece of work ended, with everything it found in the batch, given back as hints, or left to other work."""

@@ -49,6 +49,11 @@ class ReconcileRequest(DatasetRequest[Json]):
 
     checksum: bool = False
 
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """See ``DatasetRequest``."""
+        return ("--checksum",) if self.checksum else ()
+
 
 def _only_looks(request: ReconcileRequest) -> bool:
     """What reads everything is typed on the node that it slows down."""

@@ -7,15 +7,16 @@ history, or of one that goes further than this catalog, are all doubted.
 
 It can also bring back a new file with its old stat: fdatasync writes pages, and no time where the size stays; so does the kernel
 in the middle of a sync. Then nothing on the disk tells it. What is written so is written again and again (databases, logs, images
-of machines), so at the first opening after a boot all is doubted too that changed in the ten minutes before the newest commit. A
-file that stood still for longer, and was written so in the very instant before the cut, is not found by that (decision 0178).
+of machines), so at the first opening after a boot all is doubted too that changed in the ten minutes before the newest commit,
+by whatever clock there was then: see ``Lately``. A file that stood still for longer, and was written so in the very instant
+before the cut, is not found by that (decision 0178).
 """
 
 from __future__ import annotations
 
 import structlog
 
-from agent.core.clock import boot_id
+from agent.core.clock import Clock, boot_id
 from agent.core.commit import Commit
 from agent.core.errors import NotFound
 from agent.core.ids import ObjectId
@@ -26,8 +27,40 @@ from agent.store.local import FactsMark, Local
 _log = structlog.get_logger("store")
 
 _BOOT = "boot"
-#: So long before the newest commit, ns.
-_LATELY = 600 * 10**9
+#: So long before the newest commit, in seconds.
+LATELY = 600.0
+
+
+class Lately:
+    """Ten minutes before the lowest that the wall clock was in the last ten (twenty at most): what was changed in these has no
+    ctime below that, whether the clock was put forward, or back, or is behind the newest commit, whose time never falls.
+
+    Used by the thread that captures, whenever it writes facts."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._before = self._lowest = self._moment()
+        self._noted: int | None = None
+
+    def due(self) -> int | None:
+        """What is to be noted now, ns of the wall clock; None: what was noted last is low enough, and not much lower."""
+        now, at = self._clock.monotonic(), self._moment()
+        since = now - self._began
+        if since >= LATELY:
+            self._before = self._lowest if since < 2 * LATELY else at
+            self._began, self._lowest = now, at
+        self._lowest = min(self._lowest, at)
+        lowest, noted = min(self._before, self._lowest), self._noted
+        return None if noted is not None and noted <= lowest < noted + int(LATELY * 1e9) else lowest
+
+    def noted(self, moment: int | None) -> None:
+        """What was due was written; None: nothing was."""
+        if moment is not None:
+            self._noted = moment
+
+    def _moment(self) -> int:
+        return self._clock.now_ns() - int(LATELY * 1e9)
 
 
 def facts_mark(commit: Commit) -> FactsMark:
@@ -48,8 +81,10 @@ def doubt_what_may_be_older(local: Local, catalog: Catalog) -> None:
         else:
             if mark != facts_mark(newest):
                 _doubt_since(local, catalog, mark, newest)
-            if before not in (None, boot):
-                local.doubt_changed_since(newest.time - _LATELY)
+            if before is not None and (before != boot or not boot):
+                lately = local.lately()
+                bound = newest.time - int(LATELY * 1e9)
+                local.doubt_changed_since(bound if lately is None else min(bound, lately))
         if mark != facts_mark(newest):
             local.write([], mark=facts_mark(newest))
     if before != boot:

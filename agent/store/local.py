@@ -58,7 +58,7 @@ _PUT_VALUE = "insert or replace into value values (?, ?)"
 _DOUBT = "update or fail object set ctime = 0, clean = 0"
 _PRINTS = "select number, print from chunk where number between ? and ?"
 _PUT_PRINT = Insert("insert or replace into chunk values", "(?, ?)")
-_MARK, _SETTLED, _SYNCED = "mark", "settled", "synced"
+_MARK, _SETTLED, _SYNCED, _LATELY = "mark", "settled", "synced", "lately"
 #: What one transaction takes: so many rows, and what is written within so many seconds.
 _ROWS, _SECONDS = 1000, 1.0
 #: What SQLite's integers hold.
@@ -183,10 +183,17 @@ class Local:
             return found
         return None
 
-    def write(self, puts: Iterable[LocalRow], drops: Iterable[ObjectId] = (), mark: FactsMark | None = None) -> None:
+    def write(
+        self,
+        puts: Iterable[LocalRow],
+        drops: Iterable[ObjectId] = (),
+        mark: FactsMark | None = None,
+        lately: int | None = None,
+    ) -> None:
         """Set and forget objects in one transaction. A power cut or a kill may take the last of them back.
 
-        ``mark``: the commit whose facts these are, if all that it changed is among them."""
+        ``mark``: the commit whose facts these are, if all that it changed is among them; ``lately``: see :meth:`lately`, None: as
+        it was."""
         rows, ids = [_storable(row) for row in puts], [(id,) for id in drops]
         if ids:
             self.pages.forget(id for (id,) in ids)
@@ -197,6 +204,8 @@ class Local:
             _PUT.run(connection, rows)
             if mark is not None:
                 query(connection, _PUT_VALUE, (_MARK, _NUMBER.pack(mark.number) + mark.digest))
+            if lately is not None:
+                query(connection, _PUT_VALUE, (_LATELY, _NUMBER.pack(lately)))
 
         if rows or ids or mark is not None:
             self._write(change, len(rows) + len(ids))
@@ -236,6 +245,13 @@ class Local:
         if stored is None:
             return None
         return FactsMark(CommitNumber(_NUMBER.unpack_from(stored)[0]), stored[_NUMBER.size :])
+
+    def lately(self) -> int | None:
+        """What changed in the ten minutes before the last facts were written has no ctime below this, ns of the wall clock, or
+        no fact yet; None: nobody said so. See ``doubt.Lately``."""
+        stored = self.value(_LATELY)
+        found: int | None = None if stored is None else _NUMBER.unpack(stored)[0]
+        return found
 
     def settle(self) -> FactsMark | None:
         """Make all that was written durable; the mark as it is on the disk then, or an earlier one."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -21,6 +21,7 @@ from agent.apply.converge.held_entries import is_of_adopting
 from agent.apply.converge.refresh import NAMES_AT_ONCE, find_object
 from agent.apply.converge.touched import finish_touched
 from agent.apply.output.directory import whole
+from agent.apply.paths import object_at
 from agent.apply.results import ChunkLost, RootFailed
 from agent.apply.run.one_run import Attempt, Run
 from agent.core.errors import WireError
@@ -46,8 +47,8 @@ def part_from_others(run: Run) -> None:
         return
     if not run.output.adopted.may_patch():
         return  # nothing is written into what stands, so that nobody sees it at another name
-    run.means.board.clear_code(FURTHER_NAMES)
-    found = _with_others(run)
+    told = _still_told(run)
+    found = _with_others(run, told)
     while some := frozenset(islice(found, _AT_ONCE)):
         run.mistrust(some)
         for id in sorted(some):
@@ -60,7 +61,20 @@ def part_from_others(run: Run) -> None:
         run.output.sync()
 
 
-def _with_others(run: Run) -> Iterator[ObjectId]:
+def _still_told(run: Run) -> list[ObjectId]:
+    """What was told to have further names, and has: it is tried once more. Of the others it is told no more."""
+    board, still = run.means.board, dict[bytes, ObjectId]()
+    for problem in board.listed()[0] if board.has(FURTHER_NAMES) else ():
+        if problem.code == FURTHER_NAMES:
+            id = object_at(run.wanted.view, problem.path, run.wanted.at)
+            if id is not None and _has_others(run, id):
+                still[problem.path] = id
+    board.keep_only(FURTHER_NAMES, still)
+    return list(still.values())
+
+
+def _with_others(run: Run, told: Sequence[ObjectId]) -> Iterator[ObjectId]:
+    yield from told
     for id in _doubted(run):
         run.means.look_for_end()
         if _has_others(run, id):
@@ -103,6 +117,7 @@ def _part(run: Run, id: ObjectId) -> None:
             return
         try:
             rewrite(run, *stands)
+            run.means.board.clear(FURTHER_NAMES, run.wanted.view.path_of(id, run.wanted.at) or b"")
         except (ChunkLost, WireError) as error:
             _keeps_them(run, id, error.sentence)
         except OSError as error:

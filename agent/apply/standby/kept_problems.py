@@ -1,6 +1,6 @@
-"""Problems of the standby that are met once, when something is moved aside or has to stay, and stand until a person removed it.
+"""Problems of the standby that are met once, when something is moved aside or has to stay, and stand until a person mended it.
 
-No later look meets them, so they are kept in local facts, and told again after a restart.
+No later look may meet them, so they are kept in local facts, and told again after a restart.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import json
 import os
 import stat
 
+from agent.apply.paths import object_at
 from agent.apply.ports import CatalogView, LocalFacts
 from agent.core.clock import Clock
-from agent.core.ids import ROOT
 from agent.core.problem import Problem, ProblemBoard, Severity
-from agent.core.problem_codes import DISPLACED, EXCLUDED_STAYS, PROBLEM_CODES
+from agent.core.problem_codes import DISPLACED, EXCLUDED_STAYS, FURTHER_NAMES, PROBLEM_CODES
 from agent.core.rows import decode_object
 from agent.fs.walk import count, is_empty
 
 #: Under which they are kept.
 REMEMBERED = "remembered"
-_CODES = (DISPLACED, EXCLUDED_STAYS)
+_CODES = (DISPLACED, EXCLUDED_STAYS, FURTHER_NAMES)
 
 
 class Remembered:
@@ -37,8 +37,9 @@ class Remembered:
         if self._kept is None:
             self._recall(displaced)
         for problem in self._standing():
-            if problem.code == EXCLUDED_STAYS and not _stays(root, problem.path, view):
-                self._board.clear(EXCLUDED_STAYS, problem.path)
+            is_still = _IS_STILL.get(problem.code)
+            if is_still is not None and not is_still(root, problem.path, view):
+                self._board.clear(problem.code, problem.path)
         if self._board.has(DISPLACED) and is_empty(displaced):
             self._board.clear_code(DISPLACED)
         self.keep()
@@ -92,15 +93,24 @@ def _stays(root: int, path: bytes, view: CatalogView) -> bool:
     return stat.S_ISDIR(standing.st_mode) and not _is_directory(path, view)
 
 
+def _has_further_name(root: int, path: bytes, view: CatalogView) -> bool:
+    """Whether what stands at a path has more names than the newest commit gives it."""
+    id = object_at(view, path)
+    try:
+        links = os.stat(path, dir_fd=root, follow_symlinks=False).st_nlink
+    except OSError:
+        return False
+    return id is not None and links > len(view.names_of(id))
+
+
+#: Which of them can be seen to be over: by the open root, a path below it, and the newest commit.
+_IS_STILL = {EXCLUDED_STAYS: _stays, FURTHER_NAMES: _has_further_name}
+
+
 def _is_directory(path: bytes, view: CatalogView) -> bool:
     """Whether the newest commit has a directory at this path."""
-    id = ROOT
-    for name in path.split(b"/"):
-        found = view.child(id, name)
-        if found is None:
-            return False
-        id = found
-    row = view.object(id)
+    id = object_at(view, path)
+    row = view.object(id) if id is not None else None
     return row is not None and decode_object(row).kind == stat.S_IFDIR
 
 

@@ -162,7 +162,7 @@ class Background:
     def turn(self) -> Turned:
         """About ten milliseconds of background work."""
         took_later = self._later_next = len(self._parts.later) > 0 and not self._later_next
-        by_event, ended = (True, None) if took_later and self._take_later() else self._take_turn()
+        by_event, ended = (self._take_later(), None) if took_later else self._take_turn()
         if self._since is None and (self._batch.rows or self._batch.touched):
             self._since = self._clock.monotonic()
         is_due = self._batch.full_of_bulk or not self or took_later or self._has_waited()
@@ -177,12 +177,14 @@ class Background:
         self._since = None
 
     def _take_later(self) -> bool:
-        """Entries that waited for the link, as many as it has room for, and one at least."""
+        """Entries that waited for the link, as many as it has room for, and one at least; whether an event told of one."""
+        by_event = False
         parts, deadline = self._parts, self._clock.monotonic() + _TURN
         room, parts.objects.link.room = parts.objects.link.room, None
         try:
             while taken := parts.later.take():
                 name, since, serial = taken
+                by_event = by_event or parts.outstanding.was_told(serial)
                 with parts.outstanding.on_behalf((serial,)):
                     self._look_at(name)
                 self._batch.waited(since)
@@ -191,7 +193,7 @@ class Background:
                     break
         finally:
             parts.objects.link.room = room
-        return True
+        return by_event
 
     def _look_at(self, place: Name) -> None:
         trail = Trail(Purpose())
@@ -206,12 +208,18 @@ class Background:
         job = self._next_job()
         outstanding, large = self._parts.outstanding, self._parts.large
         if job is None:
-            with outstanding.on_behalf(large.begin_next()):
+            serials = large.begin_next()
+            by_event = any(outstanding.was_told(serial) for serial in serials)
+            with outstanding.on_behalf(serials):
                 self._keep(large.turn())
-            return True, None
-        with outstanding.on_behalf(() if job.kind is Kind.WHOLE else (job.serial,)):
-            ended = self._run(job)
-        return job.kind in (Kind.APPEARED, Kind.DROP), job.kind if ended else None
+            return by_event, None
+        by_event = outstanding.told = job.kind in (Kind.APPEARED, Kind.DROP)
+        try:
+            with outstanding.on_behalf(() if job.kind is Kind.WHOLE else (job.serial,)):
+                ended = self._run(job)
+        finally:
+            outstanding.told = True
+        return by_event, job.kind if ended else None
 
     def _next_job(self) -> Job | None:
         """Large files and walks take turns; of several walks of the whole root only the first runs."""

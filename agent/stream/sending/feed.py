@@ -274,9 +274,12 @@ class PeerQueue:
             held += len(chunk.data)
             if held >= size and at < len(item.chunks):
                 first, rest = item.chunks[:at], item.chunks[at:]
+                # As it was counted when it was put: its own names may be among those given up by now.
+                again = min(item.again, self._passed.again(first)) if item.again else 0
+                left = min(item.again - again, item.size - held)
                 return (
-                    self._counted(LiveContent(item.token, first, held, item.is_new)),
-                    self._counted(LiveContent(item.token, rest, item.size - held, item.is_new)),
+                    LiveContent(item.token, first, held, item.is_new, again),
+                    LiveContent(item.token, rest, item.size - held, item.is_new, left),
                 )
         return item, None
 

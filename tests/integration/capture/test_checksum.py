@@ -63,3 +63,21 @@ def test_what_is_not_believed_is_only_read(disk: Path, busy: bool) -> None:
         for ticket in tickets:
             ticket.wait(WAIT)
         assert (before, []) == (made.catalog.newest(), made.mirror())
+
+
+@pytest.mark.parametrize("size", [100, 3_000_000, 20 << 20])
+def test_what_it_found_is_counted(disk: Path, size: int) -> None:
+    """A file that is read in slices too; and what an event tells of is none of it."""
+    (disk / "file").write_bytes(os.urandom(size))
+    with station(disk, disk.parent / "state") as made:
+        made.synced()
+        before = made.pump.facts()
+        assert (0, 0) == (before.by_event, before.by_reconcile)
+        _changed_behind(made, b"file", os.urandom(size))
+        made.pump.reconcile("test", believing=False).wait(WAIT)
+        found = made.pump.facts()
+        assert (0, 1) == (found.by_event, min(1, found.by_reconcile))
+        (disk / "file").write_bytes(os.urandom(size))
+        made.hint(b"file")
+        told = made.pump.facts()
+        assert (found.by_reconcile, True) == (told.by_reconcile, told.by_event > 0)

@@ -16,7 +16,15 @@ from agent.core.forwarded import Forwarded, Told
 from agent.generations.afar import FoundMoment, NamedMoment
 from agent.node.member import Member
 from agent.operations.checking import GenerationsVerifyRequest
-from agent.operations.declaration import DatasetRequest, FromAfar, Json, Progress, Request, dataset_operation
+from agent.operations.declaration import (
+    DatasetRequest,
+    FromAfar,
+    Json,
+    Progress,
+    Request,
+    as_typed,
+    dataset_operation,
+)
 from agent.operations.desk import OperatorDesk
 from agent.operations.elsewhere.from_peers import PeersDesk
 from agent.operations.families import OPERATIONS
@@ -24,7 +32,7 @@ from agent.operations.generations import GenerationsPinRequest
 from agent.operations.journal import Caller
 from agent.operations.running import RunningAgent
 from agent.operations.verifying import VerifyRequest
-from agent.operations.waiting import WaitRequest
+from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.events import Event
 from agent.status.state import Role
 
@@ -290,3 +298,16 @@ def test_what_is_to_be_typed_elsewhere_is_said_whole() -> None:
         desk.ask(GenerationsPinRequest("web", "a b"))
     with pytest.raises(Refused, match=r"on beta: hikae generations verify web$"):
         desk.ask(GenerationsVerifyRequest("web"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "typed"),
+    [
+        (ReconcileRequest("web"), "hikae reconcile web"),
+        (ReconcileRequest("web", checksum=True), "hikae reconcile web --checksum"),
+        (GenerationsVerifyRequest("web", "G1"), "hikae generations verify web G1"),
+    ],
+)
+def test_what_is_to_be_typed_elsewhere_asks_for_the_same(request_: DatasetRequest[Any], typed: str) -> None:
+    """Whoever types it there gets what was asked for here."""
+    assert typed == as_typed(request_)

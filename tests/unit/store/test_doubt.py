@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from agent.core.clock import ManualClock
 from agent.core.commit import Changes
 from agent.core.ids import ObjectId
 from agent.core.rows import object_key
 from agent.store.catalog.catalog import Catalog
-from agent.store.doubt import doubt_what_may_be_older, facts_mark
+from agent.store.doubt import Lately, doubt_what_may_be_older, facts_mark
 from agent.store.local import FactsMark, Local, LocalRow
 from fakes.store_fakes import begun, expire, file_row, header, name_row, number
 
@@ -115,3 +117,86 @@ def test_after_a_boot_what_changed_lately_is_doubted(
     local.write(facts)
     doubt_what_may_be_older(local, catalog)
     assert list(FILES) == believed(local)
+
+
+HOUR = 3600 * 10**9
+
+
+class JumpingClock(ManualClock):
+    """A wall clock that is put forward and back."""
+
+    def jump(self, hours: float) -> None:
+        """By so many."""
+        self._now_ns += int(hours * HOUR)
+
+
+def _changed(catalog: Catalog, local: Local, lately: Lately, clock: JumpingClock, id: int) -> None:
+    """As capture does it: the commit's time never falls, the stat is of the kernel's clock."""
+    newest = catalog.newest()
+    assert newest is not None
+    clock.advance(5)
+    time = max(clock.now_ns(), newest.time)
+    commit = catalog.write(Changes([file_row(id, salt=b"%d" % time)]), replace(header(newest.number + 1), time=time))
+    local.write([fact(id)._replace(ctime=clock.now_ns())], mark=facts_mark(commit), lately=lately.due())
+
+
+@pytest.mark.parametrize("hours", [9, -9, 0])
+@pytest.mark.parametrize("begins", ["before", "after"])
+def test_whatever_the_clock_was(
+    catalog: Catalog, local: Local, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hours: float, begins: str
+) -> None:
+    """Wrong by so many hours at the boot, then put right: what changed before and after that is doubted, and not what stood still
+    for long by then. ``begins``: whether the agent begins before the clock is right."""
+    newest = catalog.newest()
+    assert newest is not None
+    clock = JumpingClock(newest.time + 100 * HOUR)
+    local.write([fact(13)._replace(ctime=newest.time)], mark=facts_mark(newest))
+    _started_anew(monkeypatch, tmp_path, "first")
+    doubt_what_may_be_older(local, catalog)
+    clock.jump(hours)
+    lately = Lately(clock)
+    _changed(catalog, local, lately, clock, 11)
+    clock.jump(-hours)
+    lately = lately if begins == "before" else Lately(clock)
+    if begins == "before":
+        _changed(catalog, local, lately, clock, 12)
+    else:
+        clock.advance(700)
+        _changed(catalog, local, lately, clock, 12)
+    _started_anew(monkeypatch, tmp_path, "second")
+    doubt_what_may_be_older(local, catalog)
+    assert 12 not in believed(local)
+    assert begins == "after" or 11 not in believed(local)
+    assert 13 in believed(local)
+
+
+def test_lately_is_some_ten_minutes() -> None:
+    """Never less, and noted seldom."""
+    clock = JumpingClock()
+    lately, noted, writes = Lately(clock), 0, 0
+    for minutes in range(180):
+        due = lately.due()
+        lately.noted(due)
+        writes += due is not None
+        noted = noted if due is None else due
+        assert 10 <= (clock.now_ns() - noted) / 60e9 <= 40, minutes
+        clock.advance(60)
+    assert writes < 20
+    clock.advance(86_400)
+    assert clock.now_ns() - 600 * 10**9 == lately.due()
+
+
+def test_no_boot_is_told_from_another(
+    catalog: Catalog, local: Local, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Then each opening may be one after a power cut."""
+    newest = catalog.newest()
+    assert newest is not None
+    monkeypatch.setattr("agent.core.clock.BOOT", tmp_path / "none")
+    doubt_what_may_be_older(local, catalog)
+    long_ago = newest.time - HOUR
+    for _ in range(2):
+        local.write([fact(11)._replace(ctime=long_ago), fact(12)._replace(ctime=newest.time)])
+        doubt_what_may_be_older(local, catalog)
+        assert 11 in believed(local)
+        assert 12 not in believed(local)

@@ -192,6 +192,27 @@ def test_a_lost_chunk_stops_no_redo_that_only_parts(it: Rig, tree: Tree) -> None
     assert _is_parted(it, aside / "a", b"first")
 
 
+def test_what_could_not_be_parted_is_told_until_it_is(it: Rig, tree: Tree) -> None:
+    """Over a redo that has nothing to do with it, and over a start; no more once the further name is gone."""
+    applier = _made(it, tree)
+    outside = it.base / "outside"
+    os.link(it.root / "a", outside)
+    it.store.lost.add(name_of(b"first"))
+    applier.verify(deep=False, repair=True)
+    applier.checkpoint()
+    assert ["further-names"] == it.problems()
+    applier = _redone(it, applier, tree)
+    assert ["further-names"] == it.problems()
+    applier.checkpoint()
+    it.board.forget_all()
+    applier = it.applier()
+    applier.prepare()
+    assert ["further-names"] == it.problems()
+    outside.unlink()
+    applier.verify(deep=False, repair=True)
+    assert [] == it.problems()
+
+
 def test_a_name_that_somebody_removed_hides_no_further_one(it: Rig, tree: Tree) -> None:
     """The file has as many names as it should, and one of them is not in the tree."""
     applier = _made(it, tree)

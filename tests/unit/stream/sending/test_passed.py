@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+from collections.abc import Iterable
+
 from agent.capture.outlet import ReadChunk
-from agent.stream.sending.feed import Feed, PeerQueue
+from agent.stream.sending.feed import Feed, LiveItem, PeerQueue
 from agent.stream.sending.passed import PASSED_MAX, PassedChunks
 from fakes.idle import feed_at_all_hours
 
 SIZE = 100
 
 
-def chunks(numbers: range, *, fresh: bool = False) -> list[ReadChunk]:
+def chunks(numbers: Iterable[int], *, fresh: bool = False) -> list[ReadChunk]:
     """One of a hundred bytes by each number."""
     return [ReadChunk(b"%032d" % number, 0, bytes(SIZE), fresh) for number in numbers]
 
@@ -101,3 +105,47 @@ def test_fresh_ones_go_unasked() -> None:
     passed.put(0, chunks(range(2)))
     passed.given_up({0})
     assert 0 == passed.again(chunks(range(2), fresh=True))
+
+
+def test_its_own_names_are_no_earlier_ones() -> None:
+    """Given up while it waits: what is taken of it goes for the first time, and so does the rest."""
+    feed = feed_at_all_hours()
+    queue = attached(feed)
+    feed.content(0, chunks(range(10)))
+    feed.given_up(0)
+    (first,) = queue.take(4 * SIZE)
+    assert (4 * SIZE, 6 * SIZE) == (first.lacking, queue.lacking)
+
+
+def test_at_random(rng: random.Random) -> None:
+    """Whatever is given, given up, taken and dropped: what never went is never told too low, and the sums agree."""
+    for _ in range(100):
+        _random_run(rng, feed_at_all_hours())
+
+
+def _random_run(rng: random.Random, feed: Feed) -> None:
+    queue, token, known = attached(feed), 0, set[int]()
+    went: Counter[bytes] = Counter()
+    taken: list[LiveItem] = []
+    for _ in range(60):
+        act = rng.random()
+        if act < 0.5:
+            token += rng.random() < 0.3
+            numbers = {rng.randrange(40) for _ in range(rng.randrange(1, 12))}
+            feed.content(token, [*chunks(numbers - known, fresh=True), *chunks(numbers & known)], rng.random() < 0.5)
+            known |= numbers
+        elif act < 0.7:
+            feed.given_up(token)
+            token += 1
+        elif act < 0.95:
+            taken = queue.take(rng.randrange(1, 20 * SIZE))
+            assert all(0 <= item.lacking <= item.size for item in taken)
+            went.update(chunk.name for item in taken for chunk in item.chunks)
+        else:
+            queue.dropped(taken)
+            went.subtract(chunk.name for item in taken for chunk in item.chunks)
+            taken = []
+        waits = {chunk.name for content in queue._contents for chunk in content.chunks}
+        never = SIZE * sum(not went[name] for name in waits)
+        assert never <= queue.lacking <= queue.bytes
+        assert queue.lacking == sum(content.lacking for content in queue._contents)
