@@ -9,6 +9,7 @@ import click
 from agent.cli.context import Context
 from agent.cli.group_generations import TakenSo, take_group
 from agent.cli.groups import Group
+from agent.cli.history.collect_command import collect_generations
 from agent.cli.history.diff_command import diff
 from agent.cli.history.generations_verify_command import verify_generations
 from agent.cli.output import answer_json, commit_text, json_option, progress_shown, remark, say
@@ -62,6 +63,7 @@ def generations() -> None:
 
 generations.add_command(diff)
 generations.add_command(verify_generations)
+generations.add_command(collect_generations)
 
 
 @generations.command("list")

@@ -119,7 +119,7 @@ class Standby:
         self.board.watch(self._moved)
         if newest is not None:
             self.loop.notify(newest)
-        self._collector = self._made_collector()
+        self.collector = self._made_collector()
         checked = CheckRecord(dataset.name, stores.local, board, around.clock)
         self.checks = ScheduledChecks(self, checked, board, around.clock, around.check_slot)
         self.upkeep = upkeep_of(
@@ -185,7 +185,7 @@ class Standby:
         self.calls.end_all()
         self.errands.close()
         self.scheduled.close()
-        self._collector.close()
+        self.collector.close()
         self.checks.close()
         self.loop.close()
         self.early.close()
@@ -225,8 +225,8 @@ class Standby:
         self.calls.while_nobody_calls(self._between_commits)
         if not self.rejoined.filling.at_work:
             # What is found present while a vault is filled is found in the tree as well.
-            self._collector.tick(hurry=self.space.hurries)
-        self.space.tick(self._collector.ended, follows=self.was_consistent)
+            self.collector.tick(hurry=self.space.hurries)
+        self.space.tick(self.collector.ended, follows=self.was_consistent)
         self.brake_generations.look(self._applier.holds.noted)
         self._tell_short_history()
         self.scheduled.tick()

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from agent.operations import (
-    checking,
     comparing,
     configuring,
     generations,
@@ -23,6 +22,7 @@ from agent.operations.declaration import Operation
 from agent.operations.elsewhere import offline
 from agent.operations.grouped import taking
 from agent.operations.role_changes import promoting, rehearsing, rejoining, rolling_back, serving, switching, telling
+from agent.operations.upkeep import checking, collecting
 
 FAMILIES = (
     reading,
@@ -38,6 +38,7 @@ FAMILIES = (
     taking,
     offline,
     checking,
+    collecting,
     comparing,
     rolling_back,
     rejoining,

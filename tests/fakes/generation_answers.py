@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from agent.operations.checking import GenerationsVerifyRequest
 from agent.operations.declaration import Json
 from agent.operations.elsewhere.offline import GenerationsTakeOfflineRequest
 from agent.operations.generations import (
@@ -15,6 +14,8 @@ from agent.operations.generations import (
 )
 from agent.operations.grouped.taking import GenerationsTakeGroupRequest
 from agent.operations.marking import MarkRequest
+from agent.operations.upkeep.checking import GenerationsVerifyRequest
+from agent.operations.upkeep.collecting import GenerationsCollectRequest
 
 NAME = "20261122T031500Z"
 #: One as it is listed.
@@ -85,6 +86,13 @@ class GenerationAnswers:
 
     def _generations_verify(self, _request: GenerationsVerifyRequest) -> Json:
         return {"checked_bytes": 5 << 30, "damaged": list(self.damaged)}
+
+    def _generations_collect(self, request: GenerationsCollectRequest) -> Json:
+        if request.dry_run:
+            dropped, rewritten = {"packs": 1, "bytes": 1 << 20}, {"packs": 2, "bytes": 4 << 20}
+            plan = {"dropped": dropped, "rewritten": rewritten, "written": 1 << 19, "bytes": 5 << 20}
+            return {"since": "2026-11-21T03:15:00.000000Z", **plan}
+        return {"chunks": 6100, "bytes": 3 << 20, "packs": 3, "written": 1 << 19}
 
     def _generations_expire(self, request: GenerationsExpireRequest) -> Json:
         if request.simulate:

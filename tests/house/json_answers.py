@@ -63,6 +63,14 @@ ANSWERS: dict[str, Any] = {
         "simulated": [{"time": "2029-11-21T04:00:00.000000Z", "why": "hourly 1 of 24; daily 1 of 30"}],
         "more": False,
     },
+    "generations collect web --dry-run": {
+        "since": _TIME,
+        "dropped": {"packs": 1, "bytes": 1048576},
+        "rewritten": {"packs": 2, "bytes": 4194304},
+        "written": 524288,
+        "bytes": 5242880,
+    },
+    "generations collect web": {"chunks": 61, "bytes": 3145728, "packs": 3, "written": 524288},
     "generations verify web": {
         "checked_bytes": 80740352,
         "damaged": [

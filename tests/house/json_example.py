@@ -71,6 +71,10 @@ What the commands of history answer, by examples, stands [below](#history).
 `hikae generations expire --json`: `bytes`: what those that go keep of the vault, each counted alone (null: not counted). With
 `--simulate`, `more`: older ones would stay too, too many to be told.
 
+`hikae generations collect --json`: `bytes`: what the chunks that went had of the packs; `written`: for rewriting packs. With
+`--dry-run`: packs that would be `dropped` whole, or `rewritten` (`bytes`: what is dead in them); `bytes`: what would come back
+in all. What came after `since` is left for the next.
+
 `hikae rollback --json`: `generation`: its name (null: a moment of the history); `generation_before`: what stood; `lost`: who may
 have written although it was forced.
 

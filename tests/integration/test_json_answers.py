@@ -8,6 +8,7 @@ import shutil
 from typing import Any
 
 from fakes.agents import Agent, Pair, pair
+from fakes.eventually import eventually
 from house.json_answers import ANSWERS, other_keys
 
 HOOKS = """[dataset.hooks]
@@ -41,6 +42,9 @@ def test_answers_have_the_keys_of_their_examples() -> None:
         (both.source / "old").unlink()
         found = {command: answered(both, both.alpha, command) for command in list(ANSWERS)[:3]}
         (both.source / "etc" / "a").write_bytes(os.urandom(3000))
+        both.alpha.wait()
+        eventually(lambda: both.beta.run("generations", "collect", "web", "--dry-run").returncode == 0)
+        (both.source / "etc" / "b").write_bytes(b"a commit after what the vault has is noted")
         both.alpha.wait()
         for command in ANSWERS:
             if command not in found and command not in LOST:

@@ -7,8 +7,8 @@ import click
 from agent.cli.context import Context
 from agent.cli.output import answer_json, json_option, progress_shown, say
 from agent.core.errors import Exit
-from agent.operations.checking import GenerationsVerifyRequest
 from agent.operations.declaration import Json
+from agent.operations.upkeep.checking import GenerationsVerifyRequest
 from agent.status.figures import size_text
 
 _SHOWN = 20

@@ -1,5 +1,5 @@
-"""Once a day what nothing names any more leaves a standby's vault, and packs of which much is dead are rewritten; a thread of its
-own, for as long as that takes."""
+"""Once a day, or when it is asked for, what nothing names any more leaves a standby's vault, and packs of which much is dead are
+rewritten; a thread of its own, for as long as that takes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import structlog
 
 from agent.core.clock import Clock
 from agent.core.commit import Commit
-from agent.core.errors import Damaged, HikaeError, StoreFailed
+from agent.core.errors import Damaged, HikaeError, StoreFailed, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
 from agent.store.catalog.reader import CatalogReader
-from agent.store.collection import CollectionLimits, collect
+from agent.store.collection import Collected, CollectionLimits, collect, plan_collection
 from agent.store.local import Local
 from agent.store.vault.pack import PackEnd
+from agent.store.vault.pack_use import CompactionPlan
 from agent.store.vault.vault import Vault
 
 #: Seconds from one collection to the next: what came since the last one is left alone.
@@ -31,6 +32,7 @@ _AGAIN = 3600.0
 #: Seconds of one rest.
 _REST_MOST = 1.0
 _KEY = "collected"
+_OPERATION = "collect"
 #: When the last one began (UTC ns), where the packs ended then, and the newest commit.
 _LAST = struct.Struct(">QQQQ")
 _log = structlog.get_logger("store")
@@ -63,8 +65,39 @@ class _Last(NamedTuple):
     newest: CommitNumber
 
 
+class AskedCollection:
+    """One that somebody waits for; ended by the collector."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._gone: Collected | None = None
+        self._error: HikaeError | None = None
+
+    def end(self, gone: Collected | None = None, error: HikaeError | None = None) -> None:
+        """It came to its end, or could not begin."""
+        self._gone, self._error = gone, error
+        self._over.set()
+
+    def wait(self, seconds: float) -> Collected | None:
+        """What went; None: it goes on. Raises why there is none."""
+        if not self._over.wait(seconds):
+            return None
+        if self._error is not None:
+            raise self._error
+        return self._gone
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCollection:
+    """What a collection would do now, and since when (UTC ns) what came is left alone by it."""
+
+    plan: CompactionPlan
+    since: int
+
+
 class Collector:
-    """``tick`` and ``close`` belong to one thread. ``failed`` is told that the vault cannot go on."""
+    """``tick`` and ``close`` belong to one thread, ``ask`` and ``plan`` to any. ``failed`` is told that the vault cannot go
+    on."""
 
     def __init__(
         self, stores: CollectedStores, clock: Clock, failed: Callable[[HikaeError], None], every: float = EVERY
@@ -80,6 +113,48 @@ class Collector:
         self._rested = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        #: Held by who goes over the vault.
+        self._at_work = threading.Lock()
+        self._asking = threading.Lock()
+        self._asked: list[AskedCollection] = []
+
+    def ask(self) -> AskedCollection:
+        """Have one as soon as it can be, however short the last is ago."""
+        asked = AskedCollection()
+        with self._asking:
+            if self._stop.is_set():
+                asked.end(error=_closing())
+            else:
+                self._asked.append(asked)
+        return asked
+
+    def plan(self, look: Callable[[], None]) -> PlannedCollection:
+        """What one would do now; changes nothing. ``look`` is called now and then, and raises what is to end it.
+
+        Raises ``TryAgain`` while a collection goes on, or where none can be, and as ``store.collection.collect``."""
+        last = self._last()
+        if last is None or self._stores.vault.elsewhere is not None:
+            raise self._none_yet()
+        if not self._at_work.acquire(blocking=False):
+            raise TryAgain(_OPERATION, "the vault", "a collection goes on", "try again once it is through")
+
+        def rests() -> None:
+            look()
+            self._look()
+
+        try:
+            if self._stop.is_set():
+                raise _closing()
+            self._rested = time.monotonic()
+            with self._stores.catalog() as reader:
+                limits = CollectionLimits(self._stores.room())
+                return PlannedCollection(
+                    plan_collection(self._stores.vault, reader, last.end, rests, limits), last.begun
+                )
+        except _Ended:
+            raise _closing() from None
+        finally:
+            self._at_work.release()
 
     def tick(self, *, hurry: bool = False) -> None:
         """Begin a collection if it is time; ``hurry``: sooner, as room is short. Nothing goes while chunks of an adopted tree are
@@ -90,37 +165,69 @@ class Collector:
                 return
             self._thread.join()
             self._thread = None
-        if self._stores.vault.elsewhere is not None or self._clock.monotonic() < self._not_before:
+        with self._asking:
+            asked, self._asked = self._asked, []
+        if self._stores.vault.elsewhere is not None:
+            _end(asked, error=self._none_yet())
             return
-        last, now = self._last(), self._clock.now_ns()
+        if not asked and self._clock.monotonic() < self._not_before:
+            return
+        last = self._last()
         if last is None:
             self._note(self._stores.vault.end())
-        elif (hurry or self._newest() != last.newest) and (
-            now - last.begun >= self._pause(hurry) * 1e9 or last.begun > now
-        ):
-            self._thread = threading.Thread(target=self._run, args=(last.end,), name="hikae-collect")
+            _end(asked, error=self._none_yet())
+        elif not hurry and self._newest() == last.newest:
+            _end(asked, error=self._none_yet())
+        elif asked or self._is_due(last, hurry):
+            self._thread = threading.Thread(target=self._run, args=(last.end, asked), name="hikae-collect")
             self._thread.start()
+
+    def _is_due(self, last: _Last, hurry: bool) -> bool:
+        now = self._clock.now_ns()
+        return now - last.begun >= self._pause(hurry) * 1e9 or last.begun > now
+
+    def _none_yet(self) -> TryAgain:
+        if self._stores.vault.elsewhere is not None:
+            reason = "the tree that was adopted stands for chunks that are not in the vault yet"
+            return TryAgain(_OPERATION, "the vault", reason, "hikae status says how far that is")
+        if self._last() is None:
+            reason = "what is in it was not noted yet, so nothing is told to be old"
+            return TryAgain(_OPERATION, "the vault", reason, "try again in a moment")
+        reason = "no commit was received since the last collection, so nothing can be told to be dead since"
+        return TryAgain(_OPERATION, "the vault", reason, "try again after the next change on the primary")
 
     def close(self) -> None:
         """End a collection that runs, within a moment."""
-        self._stop.set()
+        with self._asking:
+            self._stop.set()
+            asked, self._asked = self._asked, []
+        _end(asked, error=_closing())
         if self._thread is not None:
             self._thread.join()
+        # A plan that is being made ends by itself within a moment, and reads the vault until then.
+        with self._at_work:
+            pass
 
-    def _run(self, before: PackEnd) -> None:
-        try:
-            self._collect(before)
-        except _Ended:
-            return
-        except StoreFailed as error:
+    def _run(self, before: PackEnd, asked: list[AskedCollection]) -> None:
+        with self._at_work:
+            try:
+                _end(asked, gone=self._collect(before))
+            except _Ended:
+                _end(asked, error=_closing())
+            except HikaeError as error:
+                self._fails(error)
+                _end(asked, error=error)
+
+    def _fails(self, error: HikaeError) -> None:
+        if isinstance(error, StoreFailed):
             self._failed(error)
-        except Damaged as error:
+        elif isinstance(error, Damaged):
             # Whoever reads or verifies it mends it; until then nobody can tell what it stands for.
             self._later("a chunk list cannot be read", error)
-        except HikaeError as error:
+        else:
             self._later("it is tried again", error)
 
-    def _collect(self, before: PackEnd) -> None:
+    def _collect(self, before: PackEnd) -> Collected:
         stores = self._stores
         self._rested = time.monotonic()
         let_go = stores.let_go()
@@ -141,6 +248,7 @@ class Collector:
                 packs=gone.packs,
                 rewritten=gone.compacted.written,
             )
+        return gone
 
     def _look(self) -> None:
         """Rest for as long as was worked since the last time, so that whoever receives and applies has half of a processor and of
@@ -173,3 +281,12 @@ class Collector:
             return None
         begun, pack, offset, newest = _LAST.unpack(value)
         return _Last(begun, PackEnd(pack, offset), CommitNumber(newest))
+
+
+def _end(asked: list[AskedCollection], gone: Collected | None = None, error: HikaeError | None = None) -> None:
+    for one in asked:
+        one.end(gone, error)
+
+
+def _closing() -> TryAgain:
+    return TryAgain(_OPERATION, "the vault", "the dataset is being closed", "try again once it is open")

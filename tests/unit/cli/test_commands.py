@@ -60,6 +60,8 @@ LOOKED = "12 entries, names and metadata only; --deep compares the content too"
         (("generations", "unpin", "web", "2026"), ("generations-unpin", "web", "2026")),
         (("generations", "expire", "web", "--dry-run"), ("generations-expire", "web", True, False)),
         (("generations", "expire", "web", "--simulate"), ("generations-expire", "web", False, True)),
+        (("generations", "collect", "web", "--dry-run"), ("generations-collect", "web", True)),
+        (("generations", "collect", "web"), ("generations-collect", "web", False)),
         (("status",), ("status",)),
         (("events", "--limit", "7"), ("events", 0, 8)),
     ],

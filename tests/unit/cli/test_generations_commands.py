@@ -206,3 +206,25 @@ def test_one_of_a_group_says_with_whom(capfd: pytest.CaptureFixture[str]) -> Non
     controls.listed = ({**LISTED, "together": f"shop/{NAME}", "pinned": False, "incomplete": 0},)
     _, out, err = hikae(capfd, controls, "generations", "list", "web")
     assert (True, True) == (" + " in out, "+ of one moment with the other datasets of group shop" in err)
+
+
+def test_a_collection_and_what_one_would_do(tokyo: None, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each in lines of 80 columns."""
+    code, out, _ = hikae(capfd, FakeControls(), "generations", "collect", "web", "--dry-run")
+    assert (
+        0,
+        [
+            "web: a collection now would free 5.0 MiB of the vault",
+            "  1 pack would go whole: 1.0 MiB",
+            "  2 packs would be rewritten: 4.0 MiB are dead in them, 512 KiB to be written",
+            "  what came since 2026-11-21 12:15:00 is left for the next one",
+        ],
+    ) == (code, out.splitlines())
+    code, out, _ = hikae(capfd, FakeControls(), "generations", "collect", "web")
+    assert (
+        0,
+        [
+            "web: 6,100 chunks (3.0 MiB) left the vault",
+            "  3 packs went, 512 KiB written for that",
+        ],
+    ) == (code, out.splitlines())

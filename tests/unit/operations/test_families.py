@@ -19,6 +19,7 @@ CHANGING = [
     "dataset-remove",
     "fence",
     "generations-before",
+    "generations-collect",
     "generations-expire",
     "generations-pin",
     "generations-take",

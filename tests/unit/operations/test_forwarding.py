@@ -15,7 +15,6 @@ from agent.core.errors import HikaeError, NotFound, Refused, TryAgain, UsageErro
 from agent.core.forwarded import Forwarded, Told
 from agent.generations.afar import FoundMoment, NamedMoment
 from agent.node.member import Member
-from agent.operations.checking import GenerationsVerifyRequest
 from agent.operations.declaration import (
     DatasetRequest,
     FromAfar,
@@ -31,6 +30,7 @@ from agent.operations.families import OPERATIONS
 from agent.operations.generations import GenerationsPinRequest
 from agent.operations.journal import Caller
 from agent.operations.running import RunningAgent
+from agent.operations.upkeep.checking import GenerationsVerifyRequest
 from agent.operations.verifying import VerifyRequest
 from agent.operations.waiting import ReconcileRequest, WaitRequest
 from agent.status.events import Event

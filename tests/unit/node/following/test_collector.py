@@ -11,7 +11,7 @@ import pytest
 from agent.core.chunks import name_of
 from agent.core.clock import ManualClock
 from agent.core.commit import Changes
-from agent.core.errors import HikaeError, StoreFailed
+from agent.core.errors import HikaeError, StoreFailed, TryAgain
 from agent.node.following.collector import CollectedStores, Collector
 from agent.store.catalog.kept import KeptCommit
 from agent.store.catalog.reader import CatalogReader
@@ -191,3 +191,73 @@ def test_it_comes_sooner_after_somebody_let_go(standing: Standing) -> None:
     standing.clock.advance(3600)
     standing.turn()
     assert 1 == standing.collector.ended
+
+
+def test_what_one_would_do_is_counted_and_nothing_goes(standing: Standing) -> None:
+    """The same that the next one does; what came since the last is none of it."""
+    with pytest.raises(TryAgain, match="not noted yet"):
+        standing.collector.plan(nothing)
+    old = standing.put()
+    standing.turn()
+    young = standing.put()
+    standing.seal()
+    planned = standing.collector.plan(nothing)
+    assert (0, standing.clock.now_ns()) == (len(planned.plan.drop), planned.since)
+    assert [] == standing.vault.missing([old, young])
+
+
+def test_one_that_is_asked_for_waits_for_no_day(standing: Standing) -> None:
+    """It tells what went; without a commit since the last one it says why there is none."""
+    old = standing.put()
+    standing.turn()
+    asked = standing.collector.ask()
+    standing.turn()
+    with pytest.raises(TryAgain, match="no commit was received"):
+        asked.wait(0)
+    standing.seal()
+    asked = standing.collector.ask()
+    assert asked.wait(0) is None
+    standing.turn()
+    gone = asked.wait(0)
+    assert gone is not None
+    assert (1, [old]) == (gone.chunks, standing.vault.missing([old]))
+
+
+def test_who_waits_is_told_that_it_failed_or_is_closed(standing: Standing) -> None:
+    """Nobody waits for what never comes."""
+    standing.turn()
+    standing.seal()
+
+    def fails() -> CatalogReader:
+        raise StoreFailed("read", "the catalog", "no such disk", "see the kernel log")
+
+    standing.reader = fails
+    asked = standing.collector.ask()
+    standing.turn()
+    with pytest.raises(StoreFailed, match="no such disk"):
+        asked.wait(0)
+    asked = standing.collector.ask()
+    standing.collector.close()
+    later = standing.collector.ask()
+    for one in (asked, later):
+        with pytest.raises(TryAgain, match="being closed"):
+            one.wait(0)
+    with pytest.raises(TryAgain, match="being closed"):
+        standing.collector.plan(nothing)
+
+
+def test_one_at_a_time(standing: Standing) -> None:
+    """While one goes on, or is counted, no other is counted."""
+    standing.turn()
+    standing.seal()
+
+    def look() -> None:
+        with pytest.raises(TryAgain, match="a collection goes on"):
+            standing.collector.plan(nothing)
+
+    standing.collector.plan(look)
+    standing.collector.plan(nothing)
+
+
+def nothing() -> None:
+    """Nobody looks."""

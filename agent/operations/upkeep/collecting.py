@@ -1,0 +1,66 @@
+"""A collection that somebody asks for, and what one would do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from agent.core.errors import TryAgain
+from agent.operations.declaration import DatasetRequest, Json, dataset_operation
+from agent.operations.running import DatasetCall
+from agent.status.figures import stamp
+from agent.status.state import Role
+
+_STEP = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsCollectRequest(DatasetRequest[Json]):
+    """Let what nothing names any more leave the vault now: ``{"chunks", "bytes", "packs", "written"}``: what went, the bytes of
+    the packs that it had, how many packs are gone, and how many bytes were written for that.
+    With ``dry_run`` nothing goes: ``{"since", "dropped": {"packs", "bytes"}, "rewritten": {"packs", "bytes"}, "written",
+    "bytes"}``: packs that would go whole, and those that would be rewritten with what is dead in them; how much would be written
+    for that, and come back in all. What came after ``since`` is left for the next."""
+
+    dry_run: bool = False
+
+
+def _changes(request: GenerationsCollectRequest) -> bool:
+    return not request.dry_run
+
+
+@dataset_operation("generations-collect", GenerationsCollectRequest, role=Role.STANDBY, long=True, changes=_changes)
+def _collect(call: DatasetCall, request: GenerationsCollectRequest) -> Json:
+    collector = call.member.standby().collector
+    if request.dry_run:
+        planned = collector.plan(_Told(call))
+        plan = planned.plan
+        return {
+            "since": stamp(planned.since),
+            "dropped": {"packs": len(plan.drop), "bytes": sum(pack.size for pack in plan.drop)},
+            "rewritten": {"packs": len(plan.rewrite), "bytes": sum(pack.dead for pack in plan.rewrite)},
+            "written": plan.writes,
+            "bytes": plan.frees,
+        }
+    asked, told = collector.ask(), _Told(call)
+    while (gone := asked.wait(_STEP)) is None:
+        told()
+    written = gone.compacted.written
+    return {"chunks": gone.chunks, "bytes": gone.bytes, "packs": gone.packs, "written": written}
+
+
+class _Told:
+    """Says that it goes on, at most each half second."""
+
+    def __init__(self, call: DatasetCall) -> None:
+        self._call = call
+        self._due = 0.0
+
+    def __call__(self) -> None:
+        """Raises ``TryAgain`` when the agent stops."""
+        if self._call.agent.stopping.is_set():
+            raise TryAgain("collect", self._call.dataset, "the agent is stopping")
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + _STEP
+            self._call.progress({"phase": "collect"})
