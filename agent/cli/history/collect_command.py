@@ -30,19 +30,31 @@ def collect_generations(context: Context, dataset: str, dry_run: bool, as_json: 
         answer_json(found)
     elif dry_run:
         _say_plan(dataset, found)
+    elif not (found["chunks"] or found["packs"]):
+        say(f"{dataset}: nothing of the vault was to go; what came since the last time stays until the next")
     else:
         say(f"{dataset}: {found['chunks']:,} chunks ({size_text(found['bytes'])}) left the vault")
-        say(f"  {_packs(found['packs'])} went, {size_text(found['written'])} written for that")
+        if found["packs"]:
+            say(f"  {_packs(found['packs'])} went, {size_text(found['written'])} written for that")
+        else:
+            say("  their space comes back when the packs that they were in are full, or much of them is dead")
 
 
 def _say_plan(dataset: str, plan: Json) -> None:
     since = datetime.fromisoformat(plan["since"]).astimezone()
+    if plan["bytes"]:
+        _say_packs(dataset, plan)
+    else:
+        say(f"{dataset}: a collection now would free nothing of the vault")
+    say(f"  what came since {since:%Y-%m-%d %H:%M:%S} is left for the next one")
+
+
+def _say_packs(dataset: str, plan: Json) -> None:
     dropped, rewritten = plan["dropped"], plan["rewritten"]
     say(f"{dataset}: a collection now would free {size_text(plan['bytes'])} of the vault")
     say(f"  {_packs(dropped['packs'])} would go whole: {size_text(dropped['bytes'])}")
     dead, written = size_text(rewritten["bytes"]), size_text(plan["written"])
     say(f"  {_packs(rewritten['packs'])} would be rewritten: {dead} are dead in them, {written} to be written")
-    say(f"  what came since {since:%Y-%m-%d %H:%M:%S} is left for the next one")
 
 
 def _packs(count: int) -> str:
