@@ -22,7 +22,7 @@ _SOON = 24 * 3600.0
 _LITTLE = 2
 _REMEDY = (
     "enlarge it, or move away what is not hikae's; or have hikae keep less: hikae generations expire DATASET --dry-run "
-    "(shows what would go), then the same without --dry-run (removes it) and hikae generations collect DATASET (frees its space); "
+    "(shows what would go), then the same without --dry-run (removes it) and hikae generations collect DATASET (frees space); "
     "or a shorter history or a vault_limit in the configuration; never delete files of hikae's by hand"
 )
 
