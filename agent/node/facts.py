@@ -102,8 +102,7 @@ def standby_facts(
     dataset = side.dataset
     newest, standing = side.newest(), side.standing
     connected = side.connected
-    # Until a consistent commit stands there as files, too.
-    first = newest is None or not (newest.consistent or side.was_consistent) or side.unapplied
+    first = not side.is_settled
     mode: Literal["streaming", ""] = "streaming" if connected else ""
     primary = PeerFacts(
         side.assigned.primary,
