@@ -1,4 +1,4 @@
-"""Whether a standby is in its first sync still, as its own node knows: until a whole commit was applied, and not only received."""
+"""Whether a standby is in its first sync still, as its own node knows: until a whole commit was applied, not only received."""
 
 from __future__ import annotations
 

@@ -97,9 +97,20 @@ def _role(status: Json, dataset: Json) -> str:
     parts = [f"{way(status, dataset)}, epoch {dataset['epoch']}"]
     if dataset["role"] == Role.PRIMARY:
         parts.append("it serves" if dataset["serving"] else "it does not serve")
+    if dataset["role"] == Role.STANDBY and dataset.get("opened", True):
+        parts.append(_readable(dataset))
     if dataset["group"]:
         parts.append(f"group {dataset['group']}")
     return "; ".join(parts)
+
+
+def _readable(dataset: Json) -> str:
+    """Whether a whole commit stands there."""
+    if dataset.get("whole"):
+        return "it stands as a whole commit"
+    return (
+        "nothing whole stands there yet" if dataset.get("first_sync") else "it is not known to stand as a whole commit"
+    )
 
 
 def _number(number: Json) -> str:
