@@ -32,9 +32,14 @@ _MODES = {CallPhase.CATCHUP: "catchup", CallPhase.BEHIND: "behind", CallPhase.ST
 
 
 def closed_facts(
-    dataset: Dataset, assigned: Assignment, board: ProblemBoard, pauses: Pauses, standings: Standings
+    dataset: Dataset,
+    assigned: Assignment,
+    board: ProblemBoard,
+    pauses: Pauses,
+    standings: Standings,
+    verified: Verified | None,
 ) -> DatasetFacts:
-    """A dataset that is not open: only its problems say anything."""
+    """A dataset that is not open: only its problems say anything, and how it was verified."""
     problems, uncounted = board.listed()
     return DatasetFacts(
         name=dataset.name,
@@ -49,6 +54,7 @@ def closed_facts(
         pauses=pauses.told(),
         problems=tuple(problems),
         uncounted=uncounted,
+        last_verify=verified,
         opened=False,
     )
 

@@ -94,10 +94,14 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
 
 
 def _role(status: Json, dataset: Json) -> str:
+    if not dataset.get("opened", True):
+        return "; ".join(
+            [way(status, dataset), "not open", *([f"group {dataset['group']}"] if dataset["group"] else [])]
+        )
     parts = [f"{way(status, dataset)}, epoch {dataset['epoch']}"]
     if dataset["role"] == Role.PRIMARY:
         parts.append("it serves" if dataset["serving"] else "it does not serve")
-    if dataset["role"] == Role.STANDBY and dataset.get("opened", True):
+    if dataset["role"] == Role.STANDBY:
         parts.append(_readable(dataset))
     if dataset["group"]:
         parts.append(f"group {dataset['group']}")
