@@ -65,7 +65,12 @@ class ApplyLoop:
         self._paused = False
         self._closing = False
         self._verifies = VerifyQueue(self._verification, clock.monotonic)
-        self._facts = ApplyFacts(applied=applier.applied, stands=applier.stands, checkpoint=applier.checkpointed_at)
+        self._facts = ApplyFacts(
+            applied=applier.applied,
+            stands=applier.stands,
+            checkpoint=applier.checkpointed_at,
+            doubted=applier.redoes,
+        )
         self._retry_at = 0.0
         self._backoff = Backoff(LOOK_AGAIN_SECONDS, LONGEST_BACKOFF)
         self._since_checkpoint = 0
@@ -412,6 +417,7 @@ class ApplyLoop:
 
     def _say(self, **changes: object) -> None:
         with self._change:
+            changes["doubted"] = self._applier.redoes
             self._facts = replace(self._facts, **changes)  # type: ignore[arg-type]  # names and types as in ApplyFacts
             self._change.notify_all()
 

@@ -61,7 +61,7 @@ class ApplyFacts:
     """The applier at one moment. ``stands``: what all but large files that are being written equals; ``checkpoint``: history
     before it is not needed any more by the apply.
     ``hold``: why it stands still until somebody decides, None where it does not; ``problem``: the last failure that is being
-    retried, "" if none."""
+    retried, "" if none; ``doubted``: whether it is not known that the standby equals ``stands``: all is compared before."""
 
     applied: CommitNumber = NOTHING
     stands: CommitNumber = NOTHING
@@ -71,6 +71,7 @@ class ApplyFacts:
     progress: ApplyProgress = ApplyProgress()
     hold: Hold | None = None
     problem: str = ""
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from agent.apply.results import ApplyPhase
+from agent.apply.results import ApplyFacts, ApplyPhase
 from agent.capture.facts import CapturePhase, PumpFacts
 from agent.config.values import Dataset
 from agent.core.commit import Commit
 from agent.core.hold import Hold
-from agent.core.ids import NOTHING
+from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard
 from agent.core.standing import Verified
 from agent.node.measured import first_sync
@@ -32,9 +32,14 @@ _MODES = {CallPhase.CATCHUP: "catchup", CallPhase.BEHIND: "behind", CallPhase.ST
 
 
 def closed_facts(
-    dataset: Dataset, assigned: Assignment, board: ProblemBoard, pauses: Pauses, standings: Standings
+    dataset: Dataset,
+    assigned: Assignment,
+    board: ProblemBoard,
+    pauses: Pauses,
+    standings: Standings,
+    verified: Verified | None,
 ) -> DatasetFacts:
-    """A dataset that is not open: only its problems say anything."""
+    """A dataset that is not open: only its problems say anything, and how it was verified."""
     problems, uncounted = board.listed()
     return DatasetFacts(
         name=dataset.name,
@@ -49,6 +54,7 @@ def closed_facts(
         pauses=pauses.told(),
         problems=tuple(problems),
         uncounted=uncounted,
+        last_verify=verified,
         opened=False,
     )
 
@@ -102,8 +108,7 @@ def standby_facts(
     dataset = side.dataset
     newest, standing = side.newest(), side.standing
     connected = side.connected
-    # Until a consistent commit stands there as files, too.
-    first = newest is None or not (newest.consistent or side.was_consistent) or side.unapplied
+    first = not side.is_settled
     mode: Literal["streaming", ""] = "streaming" if connected else ""
     primary = PeerFacts(
         side.assigned.primary,
@@ -113,6 +118,8 @@ def standby_facts(
         told=standings.told(side.assigned.primary),
         since_ns=side.calls.visits.since,
     )
+    half = newest is not None and not newest.consistent and not first
+    stands = newest if newest is not None and newest.number == apply.applied else standing.commit(apply.applied)
     return DatasetFacts(
         name=dataset.name,
         kind=dataset.kind,
@@ -124,9 +131,7 @@ def standby_facts(
         epoch=side.epoch,
         commit=newest,
         applied=apply.applied,
-        applied_commit=newest
-        if newest is not None and newest.number == apply.applied
-        else standing.commit(apply.applied),
+        applied_commit=stands,
         applied_until_ns=standing.until(apply.applied, newest),
         peers=(primary,),
         sync=_beside(_applying(side, first), primary),
@@ -135,7 +140,7 @@ def standby_facts(
         problems=tuple(problems),
         uncounted=uncounted,
         last_verify=verified,
-        inconsistent=newest is not None and not newest.consistent and not first,
+        inconsistent=half,
         rehearsing=side.rehearses,
         redo=apply.phase is ApplyPhase.REDO,
         behind=apply.phase is ApplyPhase.FULL,
@@ -144,7 +149,16 @@ def standby_facts(
         vault=replace(side.space.facts(), verified=side.checks.record.facts()),
         history=side.keeper.history,
         history_wanted=dataset.history,
+        first_sync=first,
+        whole=not (first or half) and stands_whole(apply, side.board.position.applied, stands),
     )
+
+
+def stands_whole(apply: ApplyFacts, there: CommitNumber, stands: Commit | None) -> bool:
+    """Whether the directory of a standby is there and can be read as a whole commit. ``there``: what is told to stand there,
+    ``NOTHING`` while it is away, or nobody has looked; ``stands``: the commit that it equals, None where nobody knows of it."""
+    known = there != NOTHING and not apply.doubted and apply.phase is not ApplyPhase.REDO
+    return known and stands is not None and stands.consistent
 
 
 def _lag(measured: float | None, put_off: float) -> float | None:

@@ -346,7 +346,7 @@ class Member:
         elif isinstance(side, Standby):
             facts = standby_facts(side, self.board, self.pauses, self.standings, last)
         else:
-            facts = closed_facts(self.dataset, self.assigned, self.board, self.pauses, self.standings)
+            facts = closed_facts(self.dataset, self.assigned, self.board, self.pauses, self.standings, last)
         # First, so that the peers are told of it, too.
         facts = replace(facts, time_ns=self._around.clock.now_ns(), moving=self.stepped.moving)
         of_node, _ = self._around.board.listed()

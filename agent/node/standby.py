@@ -44,6 +44,7 @@ from agent.node.following.standby_stores import StandbyStores, open_standby_stor
 from agent.node.following.stood_back import StoodBack
 from agent.node.following.vault_space import SpaceStores, VaultSpace
 from agent.node.kinds.standby_kind import made_applier, standing_chunks
+from agent.node.measured.own_first_sync import OwnFirstSync
 from agent.node.measured.standing_tree import StandingTree
 from agent.node.owed_problems import tell_standby
 from agent.node.pauses import APPLY
@@ -59,8 +60,6 @@ from agent.store.catalog.reader import CatalogReader
 from agent.stream.messages import Announce, Answers, Hello, Refuse
 from agent.stream.position import PositionBoard
 from agent.stream.receiving.receiver import Receiver
-
-_CONSISTENT = "consistent"
 
 
 class Standby:
@@ -92,8 +91,7 @@ class Standby:
         space = SpaceStores(around.vault(dataset), stores.catalog.reader, stores.local)
         self.space = VaultSpace(space, lambda: self.dataset, board, around.clock)
         self.room = ReceivingRoom(_reserve(dataset, around, board), self.space)
-        self.was_consistent = stores.local.value(_CONSISTENT) is not None
-        self._awaited = NOTHING
+        self._first_sync = OwnFirstSync(stores.local)
         self.standing = StandingTree(stores.catalog.reader)
         self._context = context
         self._stores = stores
@@ -217,11 +215,8 @@ class Standby:
         self.announced.tick()
         self._applier.holds.brake = self.dataset.brake
         self.room.tick()
-        newest = self._catalog.newest()
-        if not self.was_consistent and newest is not None and newest.consistent:
-            self._local.set_value(_CONSISTENT, b"yes")
-            # The first of them: what came after it meanwhile is no first sync.
-            self.was_consistent, self._awaited = True, self._catalog.oldest_consistent() or newest.number
+        checkpoint = self.loop.facts().checkpoint
+        self._first_sync.look(self._catalog.newest(), self._catalog.oldest_consistent, checkpoint)
         self.calls.while_nobody_calls(self._between_commits)
         if not self.rejoined.filling.at_work:
             # What is found present while a vault is filled is found in the tree as well.
@@ -319,15 +314,14 @@ class Standby:
         return self._others.follows
 
     @property
-    def unapplied(self) -> bool:
-        """Whether nothing stands on the standby yet, or not all of what ended the first sync since this start."""
-        applied = self.loop.facts().applied
-        return applied == NOTHING or applied < self._awaited
+    def was_consistent(self) -> bool:
+        """Whether a consistent commit was received, and maybe not applied yet."""
+        return self._first_sync.received
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is past its first sync: a consistent commit stands as files."""
-        return self.was_consistent and not self.unapplied
+        """Whether it is past its first sync: a consistent commit was applied, in this run of the agent or an earlier one."""
+        return not self._first_sync.goes_on(self._catalog.newest(), self.loop.facts().applied)
 
     def begin_verify(self, order: VerifyOrder) -> Future[VerifyReport]:
         """Compare the standby with its commit, beside the applying. Raises ``Refused`` when this side ends."""

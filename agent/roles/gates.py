@@ -60,7 +60,8 @@ class StandbyView:
     does; ``clock``: what is wrong with it, "" if nothing is; ``boot``: what the start hook starts and the service manager
     would start by itself; ``missing``: the hooks of ``BEGINS`` whose program is not there, each with that; ``prepared``: whether
     before_promote has run, which may bring it; ``shortage``: why no room is left, "" where there is; ``others``: of the other
-    standbys, those that answered; ``seeding``: how much of what stands here its vault has, "" where that is all."""
+    standbys, those that answered; ``seeding``: how much of what stands here its vault has, "" where that is all; ``filled``:
+    whether its first sync goes on, and not all of that was received."""
 
     dataset: str
     now: int
@@ -79,6 +80,7 @@ class StandbyView:
     prepared: bool = False
     shortage: str = ""
     seeding: str = ""
+    filled: bool = False
     others: tuple[OtherStandby, ...] = field(default=())
     rehearsed: Rehearsed | None = None
 
@@ -125,6 +127,9 @@ def _past_hold(view: StandbyView, hold: Hold) -> str:
 
 def _lag(view: StandbyView) -> Gate:
     limit, word = span_text(view.promote.max_lag), view.word
+    if view.filled:
+        remedy = "wait for the first sync: hikae status says how far it is"
+        return Gate("lag", False, "a first sync is under way: most may be missing", limit, view.now, remedy)
     if word is None or word.lag is None:
         value = f"{view.primary.name} has not said how far behind this standby is"
         remedy = "a primary that lives says so within seconds; of one that is gone: look at loss, and add --force"

@@ -106,9 +106,11 @@ def _lag_of(status: Json, peer: Json) -> float | None:
 def _applied_lag(status: Json, dataset: Json) -> float | None:
     """Seconds since what is applied stood on the primary, as far as this node knows: there, of the standby that is furthest back;
     on a standby since the first commit was made that it has and its tree has not: how old the one is that the tree equals says
-    nothing, as nobody may have written for hours. None: not known, of one of them."""
+    nothing, as nobody may have written for hours. None: not known, of one of them, or of a part in a first sync."""
     if dataset["role"] == Role.PRIMARY:
         moments = [peer["applied"] for peer in dataset["peers"]]
+    elif dataset.get("first_sync"):
+        moments = []
     else:
         applied, newest = dataset["applied"] or {}, dataset["commit"] or {}
         if applied and (applied["epoch"], applied["seq"]) == (newest.get("epoch"), newest.get("seq")):

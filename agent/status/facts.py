@@ -93,8 +93,10 @@ class DatasetFacts:
     ``since_ns`` when the present state began, ``time_ns`` when this was looked at (UTC ns); ``owed`` how many files are not all
     here, or not all at the peer that lacks most; ``history`` what is kept of the past here, None where this node
     keeps none or has not looked yet, and ``history_wanted`` how many seconds of it are configured.
-    ``moving`` what is under way; ``opened``: whether it is open here: of one that is not, whether it may serve is not known. The
-    other flags name the states that only the node can know."""
+    ``moving`` what is under way; ``opened``: whether it is open here: of one that is not, neither what stands here is known nor
+    whether it may serve; ``first_sync``: whether nothing whole was applied to the standby here yet (False on a primary, whose
+    ``peers`` say it); ``whole``: whether its directory, or device, is there and equals a whole commit, so that it can be read
+    (False on a primary). The other flags name the states that only the node can know."""
 
     name: str
     kind: Literal["tree", "device"]
@@ -136,6 +138,8 @@ class DatasetFacts:
     promotion: PromotionFacts | None = None
     moving: MovingFacts | None = None
     opened: bool = True
+    first_sync: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ UNDER_REHEARSAL = "a rehearsal is under way: what comes is received, and applied
 def detail(status: Json, dataset: Json) -> str:
     """What there is to know in this state, with what to do where something is to be done."""
     state = dataset["state"]
+    if not dataset.get("opened", True):
+        return problem_text(dataset) or not_open_text(dataset)
     if state == State.HELD and dataset["hold"]:
         return hold_text(status, dataset["hold"], dataset["name"], dataset["primary"])
     if state == State.PAUSED:
@@ -68,6 +70,12 @@ def detail(status: Json, dataset: Json) -> str:
     if state in (State.CATCHUP, State.BEHIND):
         return _joined(_behind(dataset), pace_text(status, dataset))
     return _joined(_steady(status, dataset), pace_text(status, dataset))
+
+
+def not_open_text(dataset: Json) -> str:
+    """Of a dataset that its node could not open, or not yet: what cannot be known then is not guessed, nor promotion advised."""
+    takes_over = ", and it cannot take over" if dataset["role"] == Role.STANDBY else ""
+    return f"it is not open here: until then nothing is replicated, what stands here is not known{takes_over}"
 
 
 def moving_text(dataset: Json) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.status.published import Json
-from agent.status.state import Role
+from agent.status.state import Role, State
 from agent.status.text import shown
 from agent.web.looking import StateLook
 from agent.web.serving import UNFIT, gates, lag_here, promotable, serves, stands_by
@@ -95,9 +95,7 @@ def _primary(dataset: Json, _: RoleQuestion, __: float) -> tuple[bool, str]:
 
 def _standby(dataset: Json, question: RoleQuestion, stood: float) -> tuple[bool, str]:
     if not stands_by(dataset):
-        why = _why_not(dataset, "standby")
-        # Its state may be another word, such as that nobody is connected: what it lacks is a whole state.
-        return False, why if why in _TOLD else "first-sync"
+        return False, _why_unread(dataset)
     lag = lag_here(dataset, stood)
     if question.max_lag is None or (lag is not None and lag <= question.max_lag):
         return True, "standby"
@@ -106,6 +104,18 @@ def _standby(dataset: Json, question: RoleQuestion, stood: float) -> tuple[bool,
 
 #: Words that say by themselves why a standby is none to read from.
 _TOLD = frozenset({*(role.value for role in Role if role is not Role.STANDBY), *(state.value for state in UNFIT)})
+
+
+def _why_unread(dataset: Json) -> str:
+    """Its state may be another word, such as that nobody is connected: what it lacks is a whole state."""
+    why = _why_not(dataset, "standby")
+    if why in _TOLD:
+        return why
+    if not dataset.get("opened", True):
+        return "not-open"
+    if dataset.get("first_sync"):
+        return State.FIRST_SYNC.value
+    return why if why == State.HELD else "not-whole"
 
 
 def _why_not(dataset: Json, role: str) -> str:

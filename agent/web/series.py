@@ -173,10 +173,11 @@ def _figures(value: Json, dataset: Json, stood: float) -> dict[str, float | None
 
 
 def _durable(dataset: Json, key: str) -> float:
-    """On the primary the least of its standbys; on a standby what itself has."""
+    """On the primary the least of its standbys; on a standby what itself has, which in its first sync is all of no moment."""
     if dataset["role"] == Role.PRIMARY:
         return min((seconds(peer[key]) for peer in dataset["peers"]), default=0.0)
-    return seconds((dataset["commit"] or {}).get("time"))
+    has: Json | None = dataset["commit"] if key == "received" else dataset["applied"]
+    return 0.0 if has is None or dataset.get("first_sync") else seconds(has["time"])
 
 
 def _verified(dataset: Json) -> float:

@@ -17,10 +17,9 @@ def serves(dataset: Json) -> bool:
 
 
 def stands_by(dataset: Json) -> bool:
-    """Whether what stands here can be read: a standby that is a whole state, also while nobody is connected."""
-    commit = dataset["commit"]
-    whole = dataset["applied"] is not None and commit is not None and bool(commit["consistent"])
-    return dataset["role"] == Role.STANDBY and whole and dataset["state"] not in UNFIT
+    """Whether what stands here can be read: a standby that is a whole state, also while nobody is connected. Its state tells one
+    thing only, the worst: what it has is published beside it."""
+    return dataset["role"] == Role.STANDBY and bool(dataset.get("whole")) and dataset["state"] not in UNFIT
 
 
 def gates(dataset: Json) -> list[Json]:

@@ -23,7 +23,7 @@ from agent.web.service import Doors, WebLimits, WebService
 from fakes.api_fakes import a_dataset
 
 PRODUCTION = WebLimits()
-STANDBY = a_dataset("mail", role=Role.STANDBY, group="post", peers=(), applied=commit_number(3, 1842))
+STANDBY = a_dataset("mail", role=Role.STANDBY, group="post", peers=(), applied=commit_number(3, 1842), whole=True)
 LET_ALL = Gatekeeper(None, full=False)
 
 

@@ -35,6 +35,9 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
   that is not known, and never where `forecast_never` says so. While `first_sync` has no `total_bytes` yet, `behind_bytes` is of
   what was read so far. `state`, `hold`, `errors`, `warnings`, `worst`,
   `last_verify` and `sync` are what the peer says of itself, at `said`.
+- `whole`, on a standby: whether its directory or device is there and equals a whole commit; health goes by it. `first_sync`:
+  whether nothing whole was applied to it yet. Both are false on a primary. `opened` is false where the dataset is not open
+  here: what it has is not known then, whatever the other keys say.
 - `applied`, on a standby: the commit that its tree equals, `{"epoch", "seq", "time", "entries", "bytes", "until"}` (`time`,
   `entries` and `bytes` null where it is held no more; `until`: when the first commit was made that is here and not in the tree,
   null: there is none); `commit`, `entries` and `bytes` are those of the newest that it received. `pauses`: `by` is who

@@ -1,4 +1,4 @@
-"""Whether a peer is in its first sync still: until it has had a consistent commit of the dataset."""
+"""Whether a peer is in its first sync still: until it has had a consistent commit of the dataset, and applied it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from agent.capture.facts import CapturePhase, PumpFacts
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.standing import FIRST_SYNC, SyncFacts
+from agent.node.measured.awaited_commit import AwaitedCommit
 from agent.store.local import Local
 from agent.stream.position import PositionBoard
 
-_KEY = "first-sync-done:"
+_KEY, _AWAITED = "first-sync-done:", "first-sync-awaits:"
 #: No walk goes on; what is captured may be what one came to that a stop, or a hold, cut short.
 _BEFORE_A_WALK = (CapturePhase.STARTING, CapturePhase.HELD)
 
@@ -20,7 +21,8 @@ class FirstSync:
     """One peer of a dataset on its primary. Any thread.
 
     ``consistent``: the first such commit that is known here; None while there is none, then one is looked for in
-    ``newest``. That the first sync is through is kept among the local facts: history may have lost the commit that proves it.
+    ``newest``. That all of it was received is kept among the local facts, as history may have lost the commit that proves it, and
+    so is the commit that is to be applied then.
     A peer that holds nothing is in its first sync whatever was before: its store was made anew. ``there``: bytes that it had
     when that was told last, since this start."""
 
@@ -39,7 +41,7 @@ class FirstSync:
         self._local = local
         self._kept = local.value(self._key) is not None
         self._consistent = consistent
-        self._awaited = NOTHING
+        self._awaited = AwaitedCommit(local, _AWAITED + peer)
         self.there = 0
         self._call = 0
 
@@ -49,7 +51,7 @@ class FirstSync:
             self._call, self.there = call, 0
 
     def __call__(self) -> bool:
-        """Whether the peer is in its first sync; cheap."""
+        """Whether the peer has not received what ends its first sync; cheap."""
         durable = self._board.position.durable
         if durable == NOTHING:
             return True
@@ -67,16 +69,15 @@ class FirstSync:
     def keep(self) -> None:
         """The peer's position has moved. Raises as ``Local``."""
         if not self._kept and not self():
+            self._awaited.begin(self._consistent or NOTHING)
             self._local.set_value(self._key, b"yes")
-            self._kept, self._awaited = True, self._consistent or NOTHING
-        if self._board.position.applied >= self._awaited:
-            # It may be gone again later, which is something else.
-            self._awaited = NOTHING
+            self._kept = True
+        self._awaited.reached(self._board.position.applied)
 
     @property
     def unapplied(self) -> bool:
-        """Whether what ended the first sync, since this start, is durable there and not applied yet."""
-        return self._board.position.applied < self._awaited
+        """Whether what ends the first sync is durable there and was not applied yet; also before the peer was heard."""
+        return self._awaited.is_lacking(self._board.position.applied)
 
 
 def progress(pump: PumpFacts, newest: Commit | None, left: int | None, rate: float, there: int = 0) -> SyncFacts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.config.values import Dataset
 from agent.core.problem_codes import STATE_DISK_FULL, STATE_DISK_RESERVE, VAULT_FULL
@@ -41,7 +41,9 @@ class Witness:
 def promotion_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> PromotionFacts:
     """The gates of a promotion of this standby, what it would lose, and how long it would take. Pure."""
     number = facts.commit.number if facts.commit is not None else 0
-    return PromotionFacts(promotion_gates(view_of(facts, dataset, witness)), witness.loss, witness.rto, number)
+    # What the primary says that it is late by is of what it captured; before all of that came there is more that is not here.
+    loss = replace(witness.loss, seconds=None) if _is_filled(facts) else witness.loss
+    return PromotionFacts(promotion_gates(view_of(facts, dataset, witness)), loss, witness.rto, number)
 
 
 def view_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> StandbyView:
@@ -66,7 +68,13 @@ def view_of(facts: DatasetFacts, dataset: Dataset, witness: Witness) -> StandbyV
         shortage="; ".join(one.message for one in facts.problems if one.code in _NO_ROOM),
         others=witness.others,
         seeding=_seeding(facts),
+        filled=_is_filled(facts),
     )
+
+
+def _is_filled(facts: DatasetFacts) -> bool:
+    """Whether its first sync goes on and not all of it was received: applying the rest loses nothing."""
+    return facts.first_sync and (facts.commit is None or not facts.commit.consistent)
 
 
 def _seeding(facts: DatasetFacts) -> str:

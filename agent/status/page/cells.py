@@ -116,9 +116,13 @@ def _is_gone(hold: Json | None) -> bool:
 
 def _here(status: Json, dataset: Json) -> tuple[str, str]:
     """Of a standby: when the newest commit that it has was made, and the commit that its tree equals. During its first sync it
-    has commits that are parts: no moment of its primary."""
+    has commits that are parts: no moment of its primary; of one that is not open nobody knows what it has."""
+    if not dataset.get("opened", True):
+        return "?", "?"
     sync = dataset["sync"] or {}
-    if dataset["commit"] is None or sync.get("phase") == FIRST_SYNC:
+    # Also while what of it is applied is compared, after a crash.
+    filled = dataset.get("first_sync") and dataset["applied"] is not None
+    if dataset["commit"] is None or filled or sync.get("phase") == FIRST_SYNC:
         some = dataset["commit"] is not None or sync.get("done_bytes")
         return ("partly", "partly") if some else ("nothing", "nothing")
     applied, newest = dataset["applied"], dataset["commit"]

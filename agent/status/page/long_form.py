@@ -94,12 +94,27 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
 
 
 def _role(status: Json, dataset: Json) -> str:
+    if not dataset.get("opened", True):
+        return "; ".join(
+            [way(status, dataset), "not open", *([f"group {dataset['group']}"] if dataset["group"] else [])]
+        )
     parts = [f"{way(status, dataset)}, epoch {dataset['epoch']}"]
     if dataset["role"] == Role.PRIMARY:
         parts.append("it serves" if dataset["serving"] else "it does not serve")
+    if dataset["role"] == Role.STANDBY:
+        parts.append(_readable(dataset))
     if dataset["group"]:
         parts.append(f"group {dataset['group']}")
     return "; ".join(parts)
+
+
+def _readable(dataset: Json) -> str:
+    """Whether a whole commit stands there."""
+    if dataset.get("whole"):
+        return "it stands as a whole commit"
+    return (
+        "nothing whole stands there yet" if dataset.get("first_sync") else "it is not known to stand as a whole commit"
+    )
 
 
 def _number(number: Json) -> str:

@@ -18,6 +18,7 @@ from agent.status.sentences import (
     codes_told,
     last_heard,
     moving_text,
+    not_open_text,
     pace_text,
     peer_behind,
     placed,
@@ -86,6 +87,7 @@ def _state_notices(status: Json, dataset: Json) -> list[Notice]:
     made = [
         notice for at, hold in enumerate(holds) if hold not in holds[:at] for notice in _held(status, dataset, hold)
     ]
+    made += [] if dataset.get("opened", True) else [Notice(not_open_text(dataset))]
     made += _unconfirmed(dataset) if dataset["state"] == State.UNCONFIRMED else []
     made += [Notice(moving_text(dataset))] if dataset["state"] == State.MOVING else []
     made += [Notice(UNDER_REHEARSAL)] if dataset["state"] == State.REHEARSING else []
@@ -127,7 +129,7 @@ def _held(status: Json, dataset: Json, hold: Json) -> list[Notice]:
 
 def _missing(dataset: Json) -> list[Json]:
     """The peers without a connection that ought to have one, and of which no problem says why."""
-    if _refuses(dataset):
+    if _refuses(dataset) or not dataset.get("opened", True):
         return []
     if dataset["state"] in _SENDS_NOTHING or any(pause["what"] == "send" for pause in dataset["pauses"]):
         return []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from agent.node.facts import awaiting_freeze, being_filled, peer_mode
+from agent.apply.results import ApplyFacts, ApplyPhase
+from agent.core.commit import Commit
+from agent.core.ids import NOTHING, CommitNumber
+from agent.node.facts import awaiting_freeze, being_filled, peer_mode, stands_whole
 from agent.status.facts import FIRST_SYNC, PeerFacts, SyncFacts
 from agent.stream.sending.forecast import Flow
 
@@ -76,3 +81,26 @@ def test_what_a_first_sync_has_not_come_to_is_left(total: int | None, left: int,
         told.received_ns,
         told.applied_ns,
     )
+
+
+THERE = CommitNumber(4)
+WHOLE = Commit(THERE, NOTHING, b"", 0, 0, True, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("apply", "there", "commit", "expected"),
+    [
+        pytest.param(ApplyFacts(THERE), THERE, WHOLE, True, id="it equals a whole commit"),
+        pytest.param(ApplyFacts(THERE, phase=ApplyPhase.HELD), THERE, WHOLE, True, id="the next one is held"),
+        pytest.param(ApplyFacts(THERE, phase=ApplyPhase.HELD), NOTHING, WHOLE, False, id="its directory is gone"),
+        pytest.param(ApplyFacts(THERE, doubted=True), THERE, WHOLE, False, id="nobody knows what of it is so"),
+        pytest.param(ApplyFacts(THERE, phase=ApplyPhase.REDO), THERE, WHOLE, False, id="it is compared"),
+        pytest.param(ApplyFacts(THERE), THERE, replace(WHOLE, consistent=False), False, id="a part"),
+        pytest.param(ApplyFacts(THERE), THERE, None, False, id="of which nothing is held"),
+    ],
+)
+def test_a_standby_is_read_as_a_whole_commit_only(
+    apply: ApplyFacts, there: CommitNumber, commit: Commit | None, expected: bool
+) -> None:
+    """The one that is applied counts, not the newest; and that it is there."""
+    assert expected == stands_whole(apply, there, commit)

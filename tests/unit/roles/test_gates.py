@@ -70,6 +70,7 @@ def test_a_rehearsal_that_is_asked_for() -> None:
         ("owed", {"owed": 1_200}, "1,200 files"),
         ("hold", {"hold": Hold("mass-deletion", "beta holds a mass deletion")}, "beta holds a mass deletion"),
         ("lag", {"word": None}, "alpha has not said"),
+        ("lag", {"filled": True}, "a first sync is under way"),
         ("lag", {"word": LastWord(NOW, None)}, "alpha has not said"),
         ("lag", {"word": LastWord(NOW - 3600 * SECOND, 31.0)}, "31 s, as alpha said 1 h 0 min ago"),
         ("verified", {"verified": None}, "never; made 10 days 0 h ago"),

@@ -125,6 +125,8 @@ LOST = PromotionFacts((), loss=LossFacts(seconds=2.5))
         (replace(HELD_BACK, applied_commit=None), ""),
         (replace(STANDBY, promotion=LOST), "web_apply_lag=2.500s;;;0"),
         (STANDBY, ""),
+        (replace(STANDBY, promotion=LOST, first_sync=True), ""),
+        (replace(HELD_BACK, applied_until_ns=NOW - 2 * 10**9, first_sync=True), ""),
         (a_dataset(role=Role.STANDBY, commit=None, peers=()), ""),
     ],
 )
@@ -211,3 +213,20 @@ def test_a_mere_warning_does_not_hide_the_missing_link() -> None:
     line, _ = check_line(status_json(a_node(a_dataset(peers=away, problems=(aside,), link_problems=(refused,)))))
     assert "beta: its certificate is revoked" in line
     assert "no connection with beta" not in line
+
+
+@pytest.mark.parametrize("role", [Role.PRIMARY, Role.STANDBY])
+def test_what_is_not_open_says_so(role: Role) -> None:
+    """Nobody is sent to the other node for it; why, where that is known, and what to do."""
+    away = a_peer(connected=False, mode="", lag_seconds=None, applied_ns=None)
+    closed = a_dataset(role=role, opened=False, commit=None, peers=(away,))
+    why = a_problem(
+        "not-running",
+        Severity.ERROR,
+        message="cannot open the dataset (web): no directory",
+        remedy="put it right there",
+    )
+    lines = [check_line(status_json(a_node(one)))[0] for one in (closed, replace(closed, problems=(why,)))]
+    assert "web disconnected (it is not open here: until then nothing is replicated" in lines[0]
+    assert "web disconnected (cannot open the dataset (web): no directory: put it right there)" in lines[1]
+    assert ["hikae" in line for line in lines] == [False, False]

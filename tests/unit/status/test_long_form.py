@@ -76,6 +76,7 @@ def _standby() -> DatasetFacts:
         watch=None,
         applied=older.number,
         applied_commit=older,
+        whole=True,
         sync=SyncFacts("verify", 5, 10, 1, 2, 65.0),
         moving=MovingFacts("promotion", "swap", stopped=False),
         seeding=True,
@@ -98,8 +99,8 @@ def _standby() -> DatasetFacts:
     )
 
 
-#: What `hikae accept` says to whom it asks; a figure of `hikae check`.
-ELSEWHERE = {"hold.gives_up", "applied.until"}
+#: What `hikae accept` says to whom it asks; a figure of `hikae check`; what the other words of `whole` and `epoch` are for.
+ELSEWHERE = {"hold.gives_up", "applied.until", "first_sync", "opened"}
 #: By key: words that stand on one of the two pages because of it. ``peers.``, ``problems.`` and such: of each in that list.
 WORDS = {
     "name": "web moving",
@@ -112,6 +113,7 @@ WORDS = {
     "epoch": "epoch 3;",
     "state": "held since",
     "serving": "; it serves;",
+    "whole": "epoch 3; it stands as a whole commit",
     "moving.what": "promotion is under way",
     "moving.step": "at the step swap",
     "since": "since 04:10",
@@ -331,3 +333,17 @@ def test_a_rehearsal_says_how_it_ended(found: Rehearsed, expected: str) -> None:
 def test_what_a_first_sync_lacks_is_so_far_until_it_is_counted(total: int | None, said: str) -> None:
     peer = a_peer(behind_bytes=5 << 20, first_sync=SyncFacts("first-sync", 2 << 20, total))
     assert said in _page(a_dataset(peers=(peer,)), "alpha")[1]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"whole": True}, "epoch 3; it stands as a whole commit"),
+        ({"first_sync": True}, "epoch 3; nothing whole stands there yet"),
+        ({}, "epoch 3; it is not known to stand as a whole commit"),
+    ],
+)
+def test_a_standby_says_whether_it_can_be_read(told: dict[str, Any], expected: str) -> None:
+    """As health goes by it."""
+    _, page = _page(a_dataset(role=Role.STANDBY, group=None, **told), "beta")
+    assert f"standby on beta ← alpha, {expected} path" in page

@@ -230,3 +230,29 @@ def test_a_limit_is_to_be_raised_above_what_changes() -> None:
     )
     typed = "  On alpha:  raise the rate of steady in [dataset.limits] above 795 kB/s, then:"
     assert typed in below(peers=(peer,))
+
+
+def test_what_is_not_open_is_not_told_as_nothing() -> None:
+    """What it has is not known, on both pages; its problem leads on, and neither the other node nor a promotion."""
+    why = a_problem("not-running", Severity.ERROR, message="cannot open the dataset (web)", remedy="put it right there")
+    peers = (a_peer(name="alpha", connected=False, mode="", lag_seconds=None),)
+    closed = a_dataset(
+        role=Role.STANDBY, opened=False, commit=None, epoch=0, peers=peers, watch=None, problems=(why,), group=None
+    )
+    page = lines(a_node(closed, node="beta"))
+    assert ["web", "DISCONNECTED", "←", "alpha", "?", "?", "never"] == page[2].split()
+    long = dataset_page(*_first(a_node(closed, node="beta")), 200).plain
+    assert "standby on beta ← alpha; not open\n" in long
+    for one in ("\n".join(page), long):
+        unsaid = ("promote", "hikae status", "nothing  ", "epoch", "it is not open here", "put it right there")
+        assert list(unsaid[:4]) == [words for words in unsaid if words not in one]
+
+
+def test_what_is_compared_in_a_first_sync_is_of_no_moment() -> None:
+    """A crash in its midst: the comparing is its progress, and what is applied is a part still."""
+    facts = a_dataset(
+        role=Role.STANDBY, peers=(a_peer(name="alpha"),), applied=A_COMMIT.number, redo=True, first_sync=True
+    )
+    facts = replace(facts, sync=SyncFacts("redo", 1, 2))
+    page = lines(a_node(facts, node="beta"))
+    assert ["web", "redo", "←", "alpha", "partly", "partly"] == page[2].split()[:6]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from agent.core.ids import NOTHING, CommitNumber
 from agent.core.standing import PeerStanding, Standing, Verified
 from agent.status.published import Json, status_json
 from agent.status.state import Role, State
 from agent.web.looking import StateLook
 from agent.web.metrics import metrics_text
 from agent.web.series import DATASET, NODE, PEER
-from fakes.api_fakes import NOW, a_dataset, a_node, a_peer, a_problem
+from fakes.api_fakes import A_COMMIT, NOW, a_dataset, a_node, a_peer, a_problem
 from fakes.web_fakes import a_look
 
 VERIFIED = Verified(NOW - 5_000_000_000, True, False, 0)
@@ -107,3 +110,25 @@ def test_promtool_has_nothing_to_say() -> None:
     text = metrics_text(a_look(a_node(a_dataset(problems=(a_problem(),)), a_dataset("mail", role=Role.STANDBY))))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("more", "durable", "applied"),
+    [
+        ({}, 0, 60),
+        ({"applied": A_COMMIT.number, "applied_commit": replace(A_COMMIT, time=NOW)}, 0, 0),
+        ({"first_sync": True}, None, None),
+        ({"applied": NOTHING, "applied_commit": None}, 0, None),
+    ],
+)
+def test_a_standby_tells_what_it_applied(more: dict[str, Any], durable: int | None, applied: int | None) -> None:
+    """By the commit that its tree equals, not by the one that it received; in its first sync nothing is of any moment.
+    ``durable`` and ``applied``: seconds before the newest commit; None: never."""
+    newest = replace(A_COMMIT, time=NOW)
+    older = replace(newest, number=CommitNumber(newest.number - 1), time=NOW - 60 * 10**9)
+    facts = a_dataset(role=Role.STANDBY, commit=newest, applied=older.number, applied_commit=older)
+    told = _series(a_look(a_node(replace(facts, **more))))
+    found = [
+        told[f'hikae_dataset_last_{moment}_timestamp_seconds{{dataset="web"}}'] for moment in ("durable", "applied")
+    ]
+    assert [0.0 if one is None else NOW / 1e9 - one for one in (durable, applied)] == found

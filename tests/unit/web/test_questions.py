@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from agent.core.ids import NOTHING
+from agent.core.hold import Hold
+from agent.core.problem_codes import STANDBY_GONE
+from agent.core.standing import Pause
 from agent.status.facts import DatasetFacts
 from agent.status.published import Json
 from agent.status.state import Role
@@ -99,14 +101,35 @@ def test_the_lag_of_a_standby_that_hears_nobody_grows() -> None:
 
 def test_a_standby_that_is_no_whole_state_gets_nobody() -> None:
     """Reads are not sent to a half state."""
-    assert STANDBY.commit is not None
-    half = replace(STANDBY, commit=replace(STANDBY.commit, consistent=False))
-    states = [
-        *(replace(STANDBY, inconsistent=True), replace(STANDBY, redo=True), replace(STANDBY, role=Role.PRIMARY)),
-        *(half, replace(STANDBY, applied=NOTHING), replace(STANDBY, commit=None)),
-    ]
+    states = [replace(STANDBY, inconsistent=True), replace(STANDBY, redo=True), replace(STANDBY, role=Role.PRIMARY)]
     rows = [_answered(RoleQuestion(RoleAsked.STANDBY, dataset="mail"), one) for one in states]
-    assert [(503, "inconsistent"), (503, "redo"), (503, "primary"), *[(503, "first-sync")] * 3] == rows
+    assert [(503, "inconsistent"), (503, "redo"), (503, "primary")] == rows
+
+
+AWAY = (a_peer(connected=False, mode=""),)
+GONE = Hold(STANDBY_GONE, "the standby's directory /srv/mail is gone")
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        pytest.param({"first_sync": True}, "first-sync", id="received, and not applied"),
+        pytest.param(
+            {"first_sync": True, "pauses": (Pause("apply", None, ""),)}, "first-sync", id="applying is paused"
+        ),
+        pytest.param({"first_sync": True, "peers": AWAY}, "first-sync", id="its primary is gone in the first sync"),
+        pytest.param({"first_sync": True, "hold": GONE}, "first-sync", id="held in the first sync"),
+        pytest.param({"hold": GONE}, "held", id="its directory is gone"),
+        pytest.param({"opened": False, "peers": AWAY}, "not-open", id="not open"),
+        pytest.param({"peers": AWAY}, "not-whole", id="anything else"),
+    ],
+)
+def test_a_worse_state_does_not_hide_that_it_is_not_whole(more: dict[str, Any], why: str) -> None:
+    """What goes by the name of another state is as unfit for readers, with any lag; one that is whole is fit in each of them."""
+    questions = [RoleQuestion(RoleAsked.STANDBY, dataset="mail", max_lag=lag) for lag in (None, 3600.0)]
+    assert [(503, why)] * 2 == [_answered(one, replace(STANDBY, whole=False, **more)) for one in questions]
+    more |= {"first_sync": False, "opened": True}
+    assert (200, "standby") == _answered(questions[0], replace(STANDBY, **more))
 
 
 @pytest.mark.parametrize(("gates", "code"), [([MET], 200), ([MET, ALIVE], 200), ([MET, FALLEN], 503), ([], 503)])

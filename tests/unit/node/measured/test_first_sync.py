@@ -84,13 +84,17 @@ def test_a_peer_with_nothing_begins_anew(local: Local) -> None:
 
 
 def test_received_is_not_applied(local: Local) -> None:
-    """What ended the first sync must stand on the standby too; one that ended before this start is not waited for."""
+    """What ended the first sync must stand on the standby too, before a start of this agent or after it."""
     known = Known(local)
     first = known.opened(4)
     known.board.durable(CommitNumber(4))
     first.keep()
     assert (False, True) == (first(), first.unapplied)
+    first = known.opened(4)
+    first.keep()
+    assert (False, True) == (first(), first.unapplied)
     known.board.applied(CommitNumber(4))
+    first.keep()
     assert not first.unapplied
     known.board.applied(NOTHING)
     assert not known.opened(4).unapplied
