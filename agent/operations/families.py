@@ -20,7 +20,7 @@ from agent.operations import (
     waiting,
 )
 from agent.operations.declaration import Operation
-from agent.operations.elsewhere import offline
+from agent.operations.elsewhere import keeping, offline
 from agent.operations.grouped import taking
 from agent.operations.role_changes import promoting, rehearsing, rejoining, rolling_back, serving, switching, telling
 
@@ -37,6 +37,7 @@ FAMILIES = (
     generations,
     taking,
     offline,
+    keeping,
     checking,
     comparing,
     rolling_back,

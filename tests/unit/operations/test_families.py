@@ -26,6 +26,7 @@ CHANGING = [
     "generations-take-offline",
     "generations-unpin",
     "generations-verify",
+    "keep-standing",
     "mark",
     "pause",
     "promote",
