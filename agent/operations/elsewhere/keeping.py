@@ -37,6 +37,8 @@ _OPERATION = "keep what stands"
 #: Seconds for which a standby that would be rather asked is waited for while another has all already, and for which one of
 #: several that was asked may be silent.
 _RATHER, _SILENCE = 3.0, 10.0
+#: So often it is looked which of several has all.
+_LOOK = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +109,19 @@ class _Keeping:
         self._again_at: dict[str, float] = {}
         self._failures: dict[str, HikaeError] = {}
 
-    def step(self, _seconds: float) -> Json:
-        """What one of them answers. Raises ``TryAgain`` while there is none, and what one said when all of them will not."""
+    def step(self, seconds: float) -> Json:
+        """What one of them answers. Waits so many seconds at most for one that has all. Raises ``TryAgain`` while there is no
+        answer, and what one said when all of them will not."""
         now, keepers = time.monotonic(), self._keepers()
         if not keepers:
             raise Refused(_OPERATION, self._call.dataset, "no node is its standby", "hikae config show")
         node = next_keeper(keepers, self._request.node, now - self._begun, now)
         if node is None:
-            raise TryAgain(_OPERATION, self._call.dataset, "; ".join(self._why(one) for one in keepers))
+            self._await(next((one for one in keepers if not one.has_it), None), min(seconds, _LOOK))
+            peers = self._peers()
+            raise TryAgain(_OPERATION, self._call.dataset, "; ".join(_why(one, peers.get(one.node)) for one in keepers))
         try:
-            return self._told(node, self._asked(node, _SILENCE if len(keepers) > 1 else self._request.timeout))
+            return self._asked(node, _SILENCE if len(keepers) > 1 else self._request.timeout)
         except TryAgain as error:
             # Not each second: it would be an event there each time, and is refused until then.
             self._again_at[node] = time.monotonic() + _seconds_between()
@@ -166,18 +171,6 @@ class _Keeping:
     def _peers(self) -> dict[str, PeerFacts]:
         return {one.name: one for one in self._call.member.facts().peers}
 
-    def _why(self, one: Keeper) -> str:
-        """Why it was not asked just now."""
-        if one.failure is not None:
-            return f"{one.node}: {one.failure.reason}"
-        if one.again_at is not None:
-            return f"{one.node} could not a moment ago, and is asked again soon"
-        if not one.connected:
-            return f"{one.node} is not connected"
-        peer = self._peers().get(one.node)
-        left = left_text(peer) if peer is not None else ""
-        return f"{one.node} has not said that it is durable there{left}"
-
     def _asked(self, node: str, within: float | None) -> Json:
         """Raises ``HikaeError``; ``TryAgain`` also where it is silent for so many seconds (None: as long as it takes)."""
         call, begun = self._call, time.monotonic()
@@ -190,22 +183,44 @@ class _Keeping:
 
         asked = GenerationsBeforeRequest(call.dataset, self._request.note)
         answer = ask_elsewhere(call.agent, (node,), asked, call.typist, still)
-        if not isinstance(answer, dict) or not isinstance(answer.get("generation"), str):
-            raise HikaeError(_OPERATION, node, "it names no generation", "compare hikae --version on both nodes")
-        return answer
+        return self._told(node, answer if isinstance(answer, dict) else {})
 
     def _told(self, node: str, answer: Json) -> Json:
+        """What is answered, of what that node said. Raises ``HikaeError`` for what makes no sense."""
         peer = self._peers().get(node)
+        name, commit = answer.get("generation"), answer.get("commit")
         # A node of an earlier release does not say what its generation lacks.
         incomplete = answer.get("incomplete", peer.owed if peer is not None else 0)
+        if not (name and isinstance(name, str) and isinstance(commit, int) and isinstance(incomplete, int)):
+            reason = "it does not say which generation of which commit it keeps"
+            raise HikaeError(_OPERATION, node, reason, "compare hikae --version on both nodes")
         return {
             "dataset": self._call.dataset,
-            "generation": answer["generation"],
+            "generation": name,
             "node": node,
-            "commit": number_json(CommitNumber(int(answer.get("commit", 0)))),
+            "commit": number_json(commit),
             "waited_for": number_json(self._number),
-            "incomplete": int(incomplete),
+            "incomplete": incomplete,
         }
+
+    def _await(self, lacking: Keeper | None, seconds: float) -> None:
+        """Until that one has all, where there is such a one, or that time is over."""
+        if lacking is None:
+            self._call.agent.stopping.wait(seconds)
+        else:
+            self._side.replicas[lacking.node].positions.wait(Level.DURABLE, self._number, seconds)
+
+
+def _why(one: Keeper, peer: PeerFacts | None) -> str:
+    """Why it was not asked just now."""
+    if one.failure is not None:
+        return f"{one.node}: {one.failure.reason}"
+    if one.again_at is not None:
+        return f"{one.node} could not a moment ago, and is asked again soon"
+    if not one.connected:
+        return f"{one.node} is not connected"
+    left = left_text(peer) if peer is not None else ""
+    return f"{one.node} has not said that it is durable there{left}"
 
 
 def _seconds_between() -> float:

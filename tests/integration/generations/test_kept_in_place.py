@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from agent.cli.context import Context
+from agent.cli.history.restore_command import restore
+from agent.core.errors import Refused
 from fakes.agents import UNBRAKED, Agent, Fleet, fleet, pair
 from fakes.eventually import eventually
 from fakes.proxy import proxy
@@ -15,6 +21,21 @@ from fakes.proxy import proxy
 IN_PLACE = ("--in-place", "--yes")
 #: Bytes of what is brought back, and so many a second that the wire lets pass: it takes half a minute.
 _LARGE, _SLOW = 4 << 20, 130_000.0
+
+
+@dataclass
+class _Person:
+    """Answers so, one question after the other."""
+
+    answers: list[bool]
+
+    def can_be_asked(self) -> bool:
+        """See ``Person``."""
+        return True
+
+    def agrees(self, _text: str) -> bool:
+        """See ``Person``."""
+        return self.answers.pop(0)
 
 
 def _was_and_is(made: Fleet, keeps: str = "beta", size: int = 5) -> Path:
@@ -40,7 +61,8 @@ def _typed(agent: Agent, words: str) -> int:
 
 
 def test_with_two_standbys_the_one_that_is_read_keeps_it_and_a_dead_one_costs_nothing(tmpfs_dir: Path) -> None:
-    """Whichever comes first in the configuration; where neither is connected it is said why, and what was typed is done."""
+    """Whichever comes first in the configuration. Where nothing is sent it is said why, and what was typed is done only where
+    that is still meant."""
     with fleet("alpha", "beta", "gamma", extra=UNBRAKED) as three:
         alpha, beta, gamma = three.agents
         file = _was_and_is(three, "gamma")
@@ -57,6 +79,11 @@ def test_with_two_standbys_the_one_that_is_read_keeps_it_and_a_dead_one_costs_no
         assert "no generation keeps what stands now: sending to gamma is paused until it is resumed" in said.stderr
         assert "to mend that: hikae resume web" in said.stderr
         assert "it is written over nevertheless, since --yes was given" in said.stderr
+        file.write_text("kept by nobody")
+        person = _Person([True, False])
+        with pytest.raises(Refused, match=r"not confirmed; nothing was changed; hikae resume web"):
+            restore.main([*was[1:-1]], standalone_mode=False, obj=Context(str(alpha.config), person=person))
+        assert ([], "kept by nobody") == (person.answers, file.read_text())
         alpha.json("resume", "web")
         beta.kill()
         file.write_text("as it stands again")

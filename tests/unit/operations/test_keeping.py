@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -230,5 +231,6 @@ def test_what_it_lacks_is_told_also_by_an_earlier_release() -> None:
         found["waited_for"],
         found["incomplete"],
     )
-    with pytest.raises(HikaeError, match="names no generation"):
-        _kept(lambda _: {}, _Open(("beta",), ("beta",)))
+    for more in ({"generation": ""}, {"generation": 7}, {"commit": "1.5"}, {"incomplete": None}):
+        with pytest.raises(HikaeError, match="does not say which generation"):
+            _kept(partial(_takes, **more), _Open(("beta",), ("beta",)))
