@@ -19,7 +19,7 @@ from agent.operations import (
     waiting,
 )
 from agent.operations.declaration import Operation
-from agent.operations.elsewhere import offline
+from agent.operations.elsewhere import keeping, offline
 from agent.operations.grouped import taking
 from agent.operations.role_changes import promoting, rehearsing, rejoining, rolling_back, serving, switching, telling
 from agent.operations.upkeep import checking, collecting
@@ -37,6 +37,7 @@ FAMILIES = (
     generations,
     taking,
     offline,
+    keeping,
     checking,
     collecting,
     comparing,

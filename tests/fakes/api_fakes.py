@@ -14,6 +14,7 @@ from agent.core.problem import Problem, Severity
 from agent.core.problem_codes import PROBLEM_CODES
 from agent.operations.configuring import ReloadRequest
 from agent.operations.declaration import AnswerT, Json, Progress, Request, operation_of
+from agent.operations.elsewhere.keeping import KeepStandingRequest
 from agent.operations.families import OPERATIONS
 from agent.operations.holding import AcceptRequest, ResyncRequest
 from agent.operations.journal import Caller
@@ -180,6 +181,11 @@ class FakeControls(GenerationAnswers):
 
     def _generations_before(self, _request: GenerationsBeforeRequest) -> Json:
         return {"generation": "20261122T031500Z"}
+
+    def _keep_standing(self, request: KeepStandingRequest) -> Json:
+        commit = {"epoch": 3, "seq": 1842}
+        kept = {"dataset": request.dataset, "generation": "20261122T041500Z", "node": "beta", "commit": commit}
+        return {**kept, "waited_for": commit, "incomplete": 0}
 
     def _rollback(self, request: RollbackRequest) -> Json:
         if request.dry_run:

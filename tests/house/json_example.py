@@ -102,7 +102,9 @@ code is 78.
 `hikae restore --json`: `{"moment", "time", "label", "dataset", "commit", "entries", "bytes", "written_bytes", "verified",
 "target", "unmade", "incomplete", "displaced", "unmade_count", "incomplete_count"}`; `verified` are bytes whose chunks' names were
 computed anew from what was read. Of a device `size` is how long it is, `bytes` what of it is no zeros, and `path` in `unmade`
-says which bytes. With `--in-place` there is also `generation_before`, which keeps what stood; null where none could be taken.
+says which bytes. With `--in-place` there are also `generation_before`, which keeps what stood before anything was written over
+(null where none could be taken); `not_kept`, why none does or what of it is not in that one (null: nothing), for people; and
+`generation_resumed`, which keeps what a restore found that went on after it was cut off (null for any other).
 
 `hikae find --json`: an array of `{"path", "first", "last", "versions", "deleted", "kind", "bytes", "node", "history"}`.
 

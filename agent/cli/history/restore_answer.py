@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.cli.history.kept_before import KeptInPlace
 from agent.cli.history.restore_sources import Sought, Typed
 from agent.cli.output import remark, say
 from agent.core.ids import epoch_of, seq_of
@@ -23,22 +24,23 @@ def answer_dry(typed: Typed, found: Sought, need: NeededRoom, to: str, length: i
 
 
 def answer_restored(
-    typed: Typed, found: Sought, done: Done, to: str, length: int | None = None, before: str | None = None
+    typed: Typed, found: Sought, done: Done, to: str, length: int | None = None, kept: KeptInPlace | None = None
 ) -> None:
-    """What was, and what was not. ``length``: of a device, in bytes; None for a tree; ``before``: the generation that keeps what
-    stood, "" where none does; None where nothing was written over."""
+    """What was, and what was not. ``length``: of a device, in bytes; None for a tree; ``kept``: what keeps what stood; None where
+    nothing was written over."""
     if typed.as_json:
         answer = _json(found, done.entries, done.size, done.written, done.verified)
-        kept: Json = {} if before is None else {"generation_before": before or None}
-        typed.answer(answer | _told(done, to) | _length_json(length) | kept)
+        typed.answer(answer | _told(done, to) | _length_json(length) | _kept_json(kept))
         return
     but = "" if done.is_whole else f", but for {done.unmade_count + done.owed_count:,} that follow"
     what = f"{done.entries:,} entries, {size_text(done.size)}" if length is None else _device_words(length, done.size)
     say(f"{typed.dataset}: restored to {to}: {what}{but}")
     proof = "every chunk was read" if length is None else "all of it was read back from there"
     say(f"  {size_text(done.written)} written; {proof} and its name computed anew: {size_text(done.verified)}")
-    if before:
-        say(f"  what stood there is generation {before}")
+    if kept is not None:
+        say(f"  {kept.first.sentence}")
+    if kept is not None and kept.resumed:
+        say(f"  what it found when it went on, half restored, is generation {kept.resumed}")
     if done.displaced:
         say(f"  {done.displaced:,} entries were in the way and are now in {to}/.hikae/displaced")
     for one in done.unmade[:_SHOWN]:
@@ -57,6 +59,13 @@ def _device_words(length: int, held: int) -> str:
 
 def _length_json(length: int | None) -> Json:
     return {} if length is None else {"size": length}
+
+
+def _kept_json(kept: KeptInPlace | None) -> Json:
+    if kept is None:
+        return {}
+    answer: Json = {"generation_before": kept.first.generation or None, "not_kept": kept.first.not_kept or None}
+    return answer | {"generation_resumed": kept.resumed or None}
 
 
 def _json(found: Sought, entries: int, size: int, written: int, verified: int) -> Json:

@@ -19,11 +19,13 @@ from agent.operations.declaration import Json, Progress
 from agent.status.text import shown
 
 if TYPE_CHECKING:
+    from agent.cli.history.kept_before import KeptInPlace
     from agent.cli.history.restore_sources import Sought, Typed
     from agent.core.rows import ObjectRow
     from agent.generations.restore.crew import Crew
     from agent.generations.restore.results import Done
     from agent.generations.restore.room import NeededRoom
+    from agent.generations.restore.stood_before import StoodBefore
 
 
 @click.command()
@@ -68,10 +70,13 @@ def restore(
 
     Every chunk is checked. Typed on the node that keeps the dataset's vault, whether its agent runs or
     not, or on any other with --from, which asks that node's agent. Nothing is deleted: what is in the way is moved to
-    .hikae/displaced; with --in-place a generation keeps what stood, if the agent and its standby answer. One that was cut off
-    goes on where it was when it is typed again. Of a device only what differs is written; a target that is larger stays so, one
-    that anybody uses is refused, and all that was written is read back. Exit code 1 when something could not be restored; the
-    rest was.
+    .hikae/displaced. One that was cut off goes on where it was when it is typed again. Of a device only what differs is written;
+    a target that is larger stays so, one that anybody uses is refused, and all that was written is read back. Exit code 1 when
+    something could not be restored; the rest was.
+
+    With --in-place a generation keeps what stood: on the node of --from, or on the first standby that has all of it. Its name is
+    said before anything is written. Where none can be taken, or it lacks something, it is said why and asked once more whether
+    to go on; with --yes it is said on stderr, and the restore goes on.
 
     With --group a directory, or an image, is made below --to for each dataset of the group, named as it is: all of the same
     moment, which hikae generations take --group took. --at is the newest such moment that was taken by then."""
@@ -133,18 +138,23 @@ def _restored(context: Context, typed: Typed, found: Sought, crew: Crew) -> int:
     if typed.in_place:
         _refuse_small_in_place(found, to, need)
         _confirm(context, typed, found)
-    before = _kept_before(context, typed, found) if typed.in_place else None
+    stands = _kept_before(context, typed, found) if typed.in_place else None
     with progress_shown(f"restoring {typed.dataset}", not typed.as_json) as progress:
         look = _telling(progress, need)
-        done = _into_file(found, file, to, need, look) if file else _into_directory(found, typed, to, need, crew, look)
-    answer_restored(typed, found, done, to, before=before)
+        if file:
+            done, kept = _into_file(found, file, to, need, look), None
+        else:
+            done, kept = _into_directory(found, typed, to, need, crew, look, stands)
+    answer_restored(typed, found, done, to, kept=kept)
     return Exit.DONE if done.is_whole else Exit.FAILED
 
 
-def _kept_before(context: Context, typed: Typed, found: Sought) -> str:
-    from agent.cli.history.kept_before import keep_before
+def _kept_before(context: Context, typed: Typed, found: Sought) -> StoodBefore:
+    from agent.cli.history.kept_before import agree_to_lose, keep_before
 
-    return keep_before(context, typed.dataset, found.moment.sentence(), quiet=typed.as_json)
+    stands = keep_before(context, typed.dataset, found.moment.sentence(), typed.node, quiet=typed.as_json)
+    agree_to_lose(context, stands, typed.dataset, yes=typed.yes)
+    return stands
 
 
 def _need(found: Sought, *, whole_file: bool) -> NeededRoom:
@@ -184,10 +194,18 @@ def _into_file(
 
 
 def _into_directory(
-    found: Sought, typed: Typed, to: str, need: NeededRoom, crew: Crew, look: Callable[[Done], None]
-) -> Done:
+    found: Sought,
+    typed: Typed,
+    to: str,
+    need: NeededRoom,
+    crew: Crew,
+    look: Callable[[Done], None],
+    stands: StoodBefore | None,
+) -> tuple[Done, KeptInPlace | None]:
+    """What was done, and what keeps what stood; None where nothing did."""
     from agent.apply.ports import nothing_left_out
     from agent.capture.exclude import Rules
+    from agent.cli.history.kept_before import kept_of, remark_target
     from agent.config.own_places import left_out_by_rule
     from agent.generations.restore.gates import refuse_small
     from agent.generations.restore.restoring import Restoration, restore_into
@@ -202,18 +220,16 @@ def _into_directory(
     order = Order(dataset.name, found.digest, parts)
     if not typed.in_place:
         refuse_small(to, need, lambda: needed(found.reader, found.parts, since, exactly=True))
-    target = open_target(to, order, in_place=typed.in_place)
+    target = open_target(to, order, in_place=typed.in_place, stands=stands)
+    kept = kept_of(target, stands)
     try:
-        if target.resumed:
-            remark("  a restore that was cut off goes on where it was")
-        return restore_into(
-            target,
-            Restoration(found.reader, found.words, found.parts, left_out, look, since),
-            crew,
-            secrets.token_hex(4),
-        )
+        remark_target(target, kept)
+        restoration = Restoration(found.reader, found.words, found.parts, left_out, look, since)
+        return restore_into(target, restoration, crew, secrets.token_hex(4)), kept
     except KeyboardInterrupt:
         remark(f"  cut off: what is in {shown(to)} stays as far as it came; the same command goes on where it was")
+        if kept is not None:
+            remark(f"  {kept.first.sentence}")
         raise
     finally:
         target.close()

@@ -18,6 +18,7 @@ from agent.fs.confined import make_dir, open_dir, open_root
 from agent.fs.durable import sync_filesystem
 from agent.fs.walk import entries
 from agent.generations.restore.results import as_fatal
+from agent.generations.restore.stood_before import StoodBefore, read_note, write_note
 from agent.status.text import shown
 
 #: What is ours in the target's private directory, while a restore is under way.
@@ -45,7 +46,9 @@ class Order:
 
 @dataclass(slots=True)
 class Target:
-    """An open and locked target. ``fresh``: it was empty; ``resumed``: a restore that was cut off goes on in it."""
+    """An open and locked target. ``fresh``: it was empty; ``resumed``: a restore of this order that was cut off goes on in it;
+    ``stood``: what keeps what stood before that one was begun; ``cut_off``: what kept it before another order that was cut off
+    here was begun. None where that is not known."""
 
     path: str
     root: int
@@ -55,6 +58,8 @@ class Target:
     lock: int
     fresh: bool
     resumed: bool
+    stood: StoodBefore | None = None
+    cut_off: StoodBefore | None = None
 
     def finish(self) -> None:
         """All is made: wait until it is durable, and take away what is ours. Raises ``HikaeError``."""
@@ -81,8 +86,9 @@ class Target:
             os.close(fd)
 
 
-def open_target(path: str, order: Order, *, in_place: bool) -> Target:
-    """Make or open the directory, and be the only restore in it. ``in_place``: what stands in it is to be made equal.
+def open_target(path: str, order: Order, *, in_place: bool, stands: StoodBefore | None = None) -> Target:
+    """Make or open the directory, and be the only restore in it. ``in_place``: what stands in it is to be made equal; ``stands``:
+    what keeps that, None where it is nobody's concern.
 
     Raises ``Refused`` where it is not empty, read-only, no directory, or holds another restore that was cut off; ``TryAgain``
     while another restore writes there; ``NotFound`` and others of the way to it."""
@@ -92,7 +98,7 @@ def open_target(path: str, order: Order, *, in_place: bool) -> Target:
         raise refusal_of_error(error, path) from error
     opened = [root]
     try:
-        return _claimed(path, root, order, in_place, opened)
+        return _claimed(path, root, order, in_place, opened, stands)
     except OSError as error:
         _close(opened)
         raise refusal_of_error(error, path) from error
@@ -113,7 +119,9 @@ def _opened(path: str, in_place: bool) -> int:
     return open_root(path)
 
 
-def _claimed(path: str, root: int, order: Order, in_place: bool, opened: list[int]) -> Target:
+def _claimed(
+    path: str, root: int, order: Order, in_place: bool, opened: list[int], stands: StoodBefore | None
+) -> Target:
     names = [name for name in entries(root) if name != b"lost+found"]
     private_stands = PRIVATE_DIR in names
     if names and not in_place and not (private_stands and _is_ours(root)):
@@ -129,13 +137,30 @@ def _claimed(path: str, root: int, order: Order, in_place: bool, opened: list[in
             f"a restore of {_told(before)} was cut off in it",
             "finish that one, or name an empty directory",
         )
-    os.pwrite(lock, order.encoded(), 0)
-    os.ftruncate(lock, len(order.encoded()))
+    resumed = before == order.encoded()
+    noted = read_note(ours) if in_place and before else None
+    if not resumed:
+        _begin(lock, ours, order, stands)
+    if stands is not None:
+        for fd in (ours, private, root):
+            os.fsync(fd)
     fresh = not in_place and not names
     if fresh:
         # Until all is made nobody else writes or reads here: the moment's own owner and mode come last.
         os.fchmod(root, 0o700)
-    return Target(path, root, private, ours, displaced, lock, fresh, resumed=bool(before))
+    stood, cut_off = (noted, None) if resumed else (stands, noted)
+    return Target(path, root, private, ours, displaced, lock, fresh, resumed, stood, cut_off)
+
+
+def _begin(lock: int, ours: int, order: Order, stands: StoodBefore | None) -> None:
+    """Write the order down; before it what keeps what stands, so that it is never taken for what an earlier order found."""
+    os.ftruncate(lock, 0)
+    if stands is not None:
+        os.fsync(lock)
+        write_note(ours, stands)
+    os.pwrite(lock, order.encoded(), 0)
+    if stands is not None:
+        os.fsync(lock)
 
 
 def _own(parent: int, name: bytes, opened: list[int]) -> int:

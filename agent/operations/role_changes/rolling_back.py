@@ -48,7 +48,7 @@ class RollbackRequest(DatasetRequest[Json]):
 @dataclass(frozen=True, slots=True)
 class GenerationsBeforeRequest(DatasetRequest[Json]):
     """Keep the newest whole commit as a generation, since something is about to overwrite what stands: ``{"generation",
-    "commit"}``, the commit as a number."""
+    "commit", "incomplete"}``, the commit as a number; ``incomplete``: files of it whose content never came."""
 
     note: str = ""
 
@@ -75,7 +75,7 @@ def _before(call: DatasetCall, request: GenerationsBeforeRequest) -> Json:
     with side.reader() as reader:
         require_few(reader, call.dataset, call.peer)
     one = side.taker.keep_newest(WantedGeneration(Cause.BEFORE, note=shown(request.note[:_NOTE])))
-    return {"generation": one.name, "commit": one.number}
+    return {"generation": one.name, "commit": one.number, "incomplete": one.incomplete}
 
 
 @dataset_operation("rollback", RollbackRequest, role=None, long=True, changes=_does)

@@ -27,6 +27,7 @@ CHANGING = [
     "generations-take-offline",
     "generations-unpin",
     "generations-verify",
+    "keep-standing",
     "mark",
     "pause",
     "promote",
