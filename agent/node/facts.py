@@ -13,7 +13,7 @@ from agent.core.commit import Commit
 from agent.core.hold import Hold
 from agent.core.ids import NOTHING
 from agent.core.problem import Problem, ProblemBoard
-from agent.core.standing import Verified
+from agent.core.standing import NEVER, Verified
 from agent.node.measured import first_sync
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
@@ -192,9 +192,8 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             facts = awaiting_freeze(facts, pump.dirty, replica.received.seconds())
         else:
             facts = replace(facts, mode=peer_mode(facts))
-        facts = replace(facts, first_sync=first)
-        if facts.first_sync is not None:
-            facts = being_filled(facts, facts.first_sync, changes)
+        if first is not None:
+            facts = being_filled(facts, first, on_top(changes, pump.phase))
         peers.append(_limited(facts, replica.pace.terms()) if state.connected else facts)
     return tuple(peers), troubles
 
@@ -214,14 +213,23 @@ def awaiting_freeze(peer: PeerFacts, dirty: int, lag: float | None) -> PeerFacts
     return replace(peer, mode=peer_mode(committed), forecast_seconds=None)
 
 
+def on_top(changes: Flow, phase: CapturePhase) -> Flow:
+    """What of ``changes`` comes on top of what a first sync was counted to be: nothing of what the first walk captures."""
+    return Flow(0.0, 0.0) if phase is CapturePhase.FIRST_SYNC else changes
+
+
 def being_filled(peer: PeerFacts, sync: SyncFacts, changes: Flow) -> PeerFacts:
-    """A peer in its first sync: it lacks also what the walk has not come to yet, which was written long ago and is nowhere there.
-    Where nobody has counted that, it is not known when all is there."""
+    """A peer in its first sync, which is ``sync``: it lacks also what the walk has not come to yet, which was written long ago and
+    is nowhere there. Where nobody has counted that, it is not known when all is there; else both say the same of that.
+    ``changes``: what comes on top of what is counted."""
+    peer = replace(peer, received_ns=None, applied_ns=None, first_sync=sync)
     if sync.total_bytes is None:
-        return replace(peer, received_ns=None, applied_ns=None, forecast_seconds=None)
+        return replace(peer, forecast_seconds=None)
     left = max(peer.behind_bytes, sync.total_bytes - sync.done_bytes)
-    forecast = forecast_seconds(left, peer.rate, changes)
-    return replace(peer, received_ns=None, applied_ns=None, behind_bytes=left, forecast_seconds=forecast)
+    forecast = forecast_seconds(left, peer.rate if peer.connected else 0.0, changes)
+    eta = forecast if left and forecast != NEVER else None
+    sync = replace(sync, eta_seconds=eta)
+    return replace(peer, behind_bytes=left, forecast_seconds=forecast, first_sync=sync)
 
 
 def _first_sync(

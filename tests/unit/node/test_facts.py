@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agent.node.facts import awaiting_freeze, being_filled, peer_mode
+from agent.capture.facts import CapturePhase
+from agent.core.standing import NEVER
+from agent.node.facts import awaiting_freeze, being_filled, on_top, peer_mode
 from agent.status.facts import FIRST_SYNC, PeerFacts, SyncFacts
 from agent.stream.sending.forecast import Flow
 
@@ -68,7 +70,9 @@ def test_what_waits_for_a_freeze_makes_no_peer_behind(waits: int, lag: float | N
 )
 def test_what_a_first_sync_has_not_come_to_is_left(total: int | None, left: int, forecast: float | None) -> None:
     """10 MiB are there and 4 were read and are not: that is all that is known before it was counted, and no forecast."""
-    peer = PeerFacts("beta", behind_bytes=4 * MIB, rate=MIB, forecast_seconds=4.0, received_ns=1, applied_ns=1)
+    peer = PeerFacts(
+        "beta", connected=True, behind_bytes=4 * MIB, rate=MIB, forecast_seconds=4.0, received_ns=1, applied_ns=1
+    )
     told = being_filled(peer, SyncFacts(FIRST_SYNC, 10 * MIB, total), Flow(0.0, 0.0))
     assert (left, forecast, None, None) == (
         told.behind_bytes,
@@ -76,3 +80,29 @@ def test_what_a_first_sync_has_not_come_to_is_left(total: int | None, left: int,
         told.received_ns,
         told.applied_ns,
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "connected", "forecast", "eta"),
+    [
+        pytest.param(Flow(0.0, 0.0), True, 90.0, 90.0, id="nothing comes on top"),
+        pytest.param(Flow(MIB / 2, MIB / 2), True, 180.0, 180.0, id="it is written meanwhile"),
+        pytest.param(Flow(2 * MIB, 2 * MIB), True, NEVER, None, id="more is written than arrives"),
+        pytest.param(Flow(2 * MIB, 0.0), True, None, None, id="a burst"),
+        pytest.param(Flow(0.0, 0.0), False, None, None, id="it is away"),
+    ],
+)
+def test_a_first_sync_has_one_forecast(
+    changes: Flow, connected: bool, forecast: float | None, eta: float | None
+) -> None:
+    """What is said of the peer and of its first sync is one figure."""
+    peer = PeerFacts("beta", connected=connected, behind_bytes=4 * MIB, rate=MIB)
+    told = being_filled(peer, SyncFacts(FIRST_SYNC, 10 * MIB, 100 * MIB, eta_seconds=7.0), changes)
+    assert told.first_sync is not None
+    assert (forecast, eta) == (told.forecast_seconds, told.first_sync.eta_seconds)
+
+
+def test_what_the_first_walk_captures_comes_not_on_top() -> None:
+    """It is counted in what is left already: the forecast of a first sync would be that of a source that grows."""
+    assert (0.0, 0.0) == on_top(Flow(MIB, MIB), CapturePhase.FIRST_SYNC)
+    assert (MIB, MIB) == on_top(Flow(MIB, MIB), CapturePhase.LIVE)
