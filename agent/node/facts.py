@@ -188,12 +188,12 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             left_behind=not replica.followed and side.past is not None,
         )
         first = _first_sync(side, facts, pump, newest, left, state.attempts)
-        if pump.refused and pump.dirty:
+        if pump.refused:
             facts = awaiting_freeze(facts, pump.dirty, replica.received.seconds())
         else:
             facts = replace(facts, mode=peer_mode(facts))
         if first is not None:
-            facts = being_filled(facts, first, on_top(changes, pump.phase))
+            facts = being_filled(facts, first, on_top(changes, pump.phase, refused=pump.refused))
         peers.append(_limited(facts, replica.pace.terms()) if state.connected else facts)
     return tuple(peers), troubles
 
@@ -213,20 +213,24 @@ def awaiting_freeze(peer: PeerFacts, dirty: int, lag: float | None) -> PeerFacts
     return replace(peer, mode=peer_mode(committed), forecast_seconds=None)
 
 
-def on_top(changes: Flow, phase: CapturePhase) -> Flow:
-    """What of ``changes`` comes on top of what a first sync was counted to be: nothing of what the first walk captures."""
+def on_top(changes: Flow, phase: CapturePhase, *, refused: bool) -> Flow | None:
+    """What of ``changes`` comes on top of what a first sync was counted to be: nothing of what the first walk captures. None
+    while a freeze is refused."""
+    if refused:
+        return None
     return Flow(0.0, 0.0) if phase is CapturePhase.FIRST_SYNC else changes
 
 
-def being_filled(peer: PeerFacts, sync: SyncFacts, changes: Flow) -> PeerFacts:
-    """A peer in its first sync, which is ``sync``: it lacks also what the walk has not come to yet, which was written long ago and
-    is nowhere there. Where nobody has counted that, it is not known when all is there; else both say the same of that.
-    ``changes``: what comes on top of what is counted."""
+def being_filled(peer: PeerFacts, sync: SyncFacts, changes: Flow | None) -> PeerFacts:
+    """A peer in its first sync, ``sync``: it lacks also what the walk has not come to yet, which was written long ago and is
+    nowhere there. Where nobody has counted that, it is not known when all is there; else both say the same of that.
+    ``changes``: what comes on top of what is counted, None where what waits waits for something else."""
     peer = replace(peer, received_ns=None, applied_ns=None, first_sync=sync)
     if sync.total_bytes is None:
         return replace(peer, forecast_seconds=None)
     left = max(peer.behind_bytes, sync.total_bytes - sync.done_bytes)
-    forecast = forecast_seconds(left, peer.rate if peer.connected else 0.0, changes)
+    gains = peer.rate if peer.connected else 0.0
+    forecast = forecast_seconds(left, gains, changes) if changes is not None else None
     eta = forecast if left and forecast != NEVER else None
     sync = replace(sync, eta_seconds=eta)
     return replace(peer, behind_bytes=left, forecast_seconds=forecast, first_sync=sync)

@@ -85,6 +85,7 @@ def test_what_a_first_sync_has_not_come_to_is_left(total: int | None, left: int,
 @pytest.mark.parametrize(
     ("changes", "connected", "forecast", "eta"),
     [
+        pytest.param(None, True, None, None, id="a freeze is refused"),
         pytest.param(Flow(0.0, 0.0), True, 90.0, 90.0, id="nothing comes on top"),
         pytest.param(Flow(MIB / 2, MIB / 2), True, 180.0, 180.0, id="it is written meanwhile"),
         pytest.param(Flow(2 * MIB, 2 * MIB), True, NEVER, None, id="more is written than arrives"),
@@ -93,7 +94,7 @@ def test_what_a_first_sync_has_not_come_to_is_left(total: int | None, left: int,
     ],
 )
 def test_a_first_sync_has_one_forecast(
-    changes: Flow, connected: bool, forecast: float | None, eta: float | None
+    changes: Flow | None, connected: bool, forecast: float | None, eta: float | None
 ) -> None:
     """What is said of the peer and of its first sync is one figure."""
     peer = PeerFacts("beta", connected=connected, behind_bytes=4 * MIB, rate=MIB)
@@ -102,7 +103,9 @@ def test_a_first_sync_has_one_forecast(
     assert (forecast, eta) == (told.forecast_seconds, told.first_sync.eta_seconds)
 
 
-def test_what_the_first_walk_captures_comes_not_on_top() -> None:
-    """It is counted in what is left already: the forecast of a first sync would be that of a source that grows."""
-    assert (0.0, 0.0) == on_top(Flow(MIB, MIB), CapturePhase.FIRST_SYNC)
-    assert (MIB, MIB) == on_top(Flow(MIB, MIB), CapturePhase.LIVE)
+def test_what_comes_on_top_of_a_first_sync() -> None:
+    """What the first walk captures is counted in what is left already: the forecast would be that of a source that grows. While a
+    freeze is refused there is none."""
+    assert (0.0, 0.0) == on_top(Flow(MIB, MIB), CapturePhase.FIRST_SYNC, refused=False)
+    assert (MIB, MIB) == on_top(Flow(MIB, MIB), CapturePhase.LIVE, refused=False)
+    assert on_top(Flow(0.0, 0.0), CapturePhase.FIRST_SYNC, refused=True) is None
