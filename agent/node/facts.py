@@ -129,7 +129,7 @@ def standby_facts(
         else standing.commit(apply.applied),
         applied_until_ns=standing.until(apply.applied, newest),
         peers=(primary,),
-        sync=_beside(_applying(side, first), primary),
+        sync=beside(_applying(side, first), primary),
         hold=side.brake_generations.told(_told_hold(problems, apply.hold)),
         pauses=pauses.told(),
         problems=tuple(problems),
@@ -303,12 +303,24 @@ def _watch(side: Primary, pump: PumpFacts) -> WatchFacts | None:
     return WatchFacts(watch.kind, watch.why, *counted)
 
 
-def _beside(own: SyncFacts | None, primary: PeerFacts) -> SyncFacts | None:
-    """A first sync as the primary tells of it while it is connected: it alone knows the total. The entries are those here."""
+def beside(own: SyncFacts | None, primary: PeerFacts) -> SyncFacts | None:
+    """A first sync as the primary tells of it while it is connected: until all has come it alone knows the total. The entries are
+    those here."""
     told = primary.told.standing.sync if primary.told is not None and primary.connected else None
     if own is None or own.phase != FIRST_SYNC or told is None or told.phase != FIRST_SYNC:
         return own
+    if told.total_bytes is None and own.total_bytes is not None:
+        return own
     return replace(told, done_entries=own.done_entries)
+
+
+def first_received(newest: Commit | None, *, whole: bool) -> SyncFacts:
+    """A first sync by what is here alone. ``whole``: all of it has come and is still to be applied; what was received before that
+    is not all, and the total is the primary's to tell."""
+    if newest is None:
+        return SyncFacts(FIRST_SYNC)
+    totals = (newest.bytes, newest.entries) if whole else (None, None)
+    return SyncFacts(FIRST_SYNC, newest.bytes, totals[0], newest.entries, totals[1])
 
 
 def _applying(side: Standby, first: bool) -> SyncFacts | None:
@@ -330,9 +342,7 @@ def _applying(side: Standby, first: bool) -> SyncFacts | None:
         done, total = side.rejoined.filling.progress
         return SyncFacts("seeding", done, total)
     if first:
-        # What was received so far is not all: the total is the primary's to tell.
-        here = (newest.bytes, newest.entries) if newest is not None else (0, 0)
-        return SyncFacts(FIRST_SYNC, here[0], None, here[1], None)
+        return first_received(newest, whole=side.was_consistent or (newest is not None and newest.consistent))
     phase, progress = "apply", apply.progress
     if apply.phase not in (ApplyPhase.CONVERGE, ApplyPhase.REDO):
         verifies = side.loop.verify_progress()

@@ -109,9 +109,11 @@ def sync_text(sync: Json | None) -> str:
     parts = []
     if sync["total_bytes"]:
         parts.append(f"{100 * min(sync['done_bytes'], sync['total_bytes']) // sync['total_bytes']} %")
+    if sync["total_bytes"] is not None:
         parts.append(f"{size_text(sync['done_bytes'])} of {size_text(sync['total_bytes'])}")
     elif sync.get("phase") == FIRST_SYNC:
-        parts.append(f"{size_text(sync['done_bytes'])} there, counting what there is")
+        # Whether anybody counts that now is not told: he may be held, away, or wait for his hour.
+        parts.append(f"{size_text(sync['done_bytes'])} there, of how much is not known yet")
     else:
         parts.append(size_text(sync["done_bytes"]))
     if sync["total_entries"] and sync["done_entries"]:

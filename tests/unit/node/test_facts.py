@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agent.capture.facts import CapturePhase
-from agent.core.standing import NEVER
-from agent.node.facts import awaiting_freeze, being_filled, on_top, peer_mode
+from agent.core.commit import Commit
+from agent.core.ids import NOTHING, CommitNumber
+from agent.core.standing import NEVER, PeerStanding, Standing
+from agent.node.facts import awaiting_freeze, being_filled, beside, first_received, on_top, peer_mode
 from agent.status.facts import FIRST_SYNC, PeerFacts, SyncFacts
 from agent.stream.sending.forecast import Flow
 
@@ -109,3 +111,36 @@ def test_what_comes_on_top_of_a_first_sync() -> None:
     assert (0.0, 0.0) == on_top(Flow(MIB, MIB), CapturePhase.FIRST_SYNC, refused=False)
     assert (MIB, MIB) == on_top(Flow(MIB, MIB), CapturePhase.LIVE, refused=False)
     assert on_top(Flow(0.0, 0.0), CapturePhase.FIRST_SYNC, refused=True) is None
+
+
+def _told(sync: SyncFacts, *, connected: bool = True) -> PeerFacts:
+    """A primary that says so of its own."""
+    return PeerFacts("alpha", connected=connected, told=PeerStanding(Standing("first-sync", sync=sync), 1))
+
+
+HERE = Commit(CommitNumber(3), NOTHING, b"", 0, 0, True, 20, 4 * MIB)
+
+
+def test_all_that_was_received_is_the_total() -> None:
+    """What comes to its end is counted, though the primary is away, or has just begun and knows no total yet."""
+    part, whole = first_received(HERE, whole=False), first_received(HERE, whole=True)
+    assert (None, None) == (part.total_bytes, part.total_entries)
+    assert (4 * MIB, 4 * MIB, 20, 20) == (
+        whole.done_bytes,
+        whole.total_bytes,
+        whole.done_entries,
+        whole.total_entries,
+    )
+    unknown = SyncFacts(FIRST_SYNC, MIB)
+    assert whole == beside(whole, _told(unknown))
+    assert whole == beside(whole, _told(SyncFacts(FIRST_SYNC, MIB, 9 * MIB), connected=False))
+    assert SyncFacts(FIRST_SYNC, MIB, None, 20) == beside(part, _told(unknown))
+    assert SyncFacts(FIRST_SYNC) == first_received(None, whole=False)
+
+
+def test_what_the_primary_counted_is_the_total() -> None:
+    """While it is connected; the entries are those here."""
+    told = SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 0, 90, 8.0)
+    part = first_received(HERE, whole=False)
+    assert SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 20, 90, 8.0) == beside(part, _told(told))
+    assert part == beside(part, _told(told, connected=False))
