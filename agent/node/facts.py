@@ -305,13 +305,15 @@ def _watch(side: Primary, pump: PumpFacts) -> WatchFacts | None:
 
 def beside(own: SyncFacts | None, primary: PeerFacts) -> SyncFacts | None:
     """A first sync as the primary tells of it while it is connected: until all has come it alone knows the total. The entries are
-    those here."""
+    those here; where some of them are gone there meanwhile, how many of these are of its total is not known."""
     told = primary.told.standing.sync if primary.told is not None and primary.connected else None
     if own is None or own.phase != FIRST_SYNC or told is None or told.phase != FIRST_SYNC:
         return own
     if told.total_bytes is None and own.total_bytes is not None:
         return own
-    return replace(told, done_entries=own.done_entries)
+    total = told.total_entries
+    more = total is not None and own.done_entries > total
+    return replace(told, done_entries=own.done_entries, total_entries=None if more else total)
 
 
 def first_received(newest: Commit | None, *, whole: bool) -> SyncFacts:

@@ -144,3 +144,9 @@ def test_what_the_primary_counted_is_the_total() -> None:
     part = first_received(HERE, whole=False)
     assert SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 20, 90, 8.0) == beside(part, _told(told))
     assert part == beside(part, _told(told, connected=False))
+
+
+def test_more_entries_are_here_than_there() -> None:
+    """Files were deleted in the first sync, and this is not here yet: no part of a whole is made of it."""
+    fewer = SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 0, 19)
+    assert SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 20, None) == beside(first_received(HERE, whole=False), _told(fewer))

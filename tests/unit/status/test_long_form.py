@@ -331,3 +331,14 @@ def test_a_rehearsal_says_how_it_ended(found: Rehearsed, expected: str) -> None:
 def test_what_a_first_sync_lacks_is_so_far_until_it_is_counted(total: int | None, said: str) -> None:
     peer = a_peer(behind_bytes=5 << 20, first_sync=SyncFacts("first-sync", 2 << 20, total))
     assert said in _page(a_dataset(peers=(peer,)), "alpha")[1]
+
+
+@pytest.mark.parametrize(
+    ("hold", "said"),
+    [
+        (Hold("standby-gone", "its directory is gone"), "applied the standby, which is gone, equalled commit 3.1840"),
+        (Hold("brake", "a mass deletion"), "applied the standby equals commit 3.1840"),
+    ],
+)
+def test_a_standby_that_is_gone_equals_nothing(hold: Hold, said: str) -> None:
+    assert said in _page(replace(_standby(), hold=hold), "beta")[1]
