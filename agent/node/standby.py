@@ -222,6 +222,9 @@ class Standby:
             self._local.set_value(_CONSISTENT, b"yes")
             # The first of them: what came after it meanwhile is no first sync.
             self.was_consistent, self._awaited = True, self._catalog.oldest_consistent() or newest.number
+        if self.was_consistent and newest is not None and self.keeper.saw_nothing:
+            # What is kept is told at once: the upkeep that was done before anything came is not due for a minute.
+            self.upkeep.hurry()
         self.calls.while_nobody_calls(self._between_commits)
         if not self.rejoined.filling.at_work:
             # What is found present while a vault is filled is found in the tree as well.
