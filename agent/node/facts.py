@@ -168,6 +168,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
         left = state.behind
         behind = waits + (replica.received.waiting(side.feed.given) if left is None else left)
         changes = side.changes.flow()
+        heard = state.welcome is not None or position.durable != NOTHING
         facts = PeerFacts(
             name,
             version=state.welcome.program if state.welcome is not None else "",
@@ -179,9 +180,10 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             received_ns=replica.received.as_of(put_off),
             applied_ns=replica.applied.as_of(put_off),
             behind_bytes=behind,
+            behind_known=heard,
             rate=state.gains,
             change_rate=changes.now,
-            forecast_seconds=forecast_seconds(behind, state.gains, changes),
+            forecast_seconds=forecast_seconds(behind, state.gains, changes) if heard else None,
             since_ns=state.since or 0,
             told=standings.told(name),
             owed=replica.owed[0],
@@ -236,6 +238,12 @@ def being_filled(peer: PeerFacts, sync: SyncFacts, changes: Flow | None) -> Peer
     return replace(peer, behind_bytes=left, forecast_seconds=forecast, first_sync=sync)
 
 
+def is_unknown(peer: PeerFacts, *, had_all: bool) -> bool:
+    """Whether what a node has that is away is not known here: it has not said since this node began, or, ``had_all``, it said
+    once that it had all, and nothing when it was heard last."""
+    return not peer.connected and peer.durable == NOTHING and (had_all or not peer.behind_known)
+
+
 def _first_sync(
     side: Primary, peer: PeerFacts, pump: PumpFacts, newest: Commit | None, left: int | None, call: int
 ) -> SyncFacts | None:
@@ -244,8 +252,7 @@ def _first_sync(
     first = side.replicas[peer.name].first_sync
     if not first() and not first.unapplied:
         return None
-    if not peer.connected and peer.durable == NOTHING and (first.was_through or side.past is not None):
-        # What a node has that is away is not known here, or not any more.
+    if is_unknown(peer, had_all=first.was_through or side.past is not None):
         return None
     if left is not None:
         first.begins(call)

@@ -8,7 +8,7 @@ from agent.capture.facts import CapturePhase
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.standing import NEVER, PeerStanding, Standing
-from agent.node.facts import awaiting_freeze, being_filled, beside, first_received, on_top, peer_mode
+from agent.node.facts import awaiting_freeze, being_filled, beside, first_received, is_unknown, on_top, peer_mode
 from agent.status.facts import FIRST_SYNC, PeerFacts, SyncFacts
 from agent.stream.sending.forecast import Flow
 
@@ -150,3 +150,22 @@ def test_more_entries_are_here_than_there() -> None:
     """Files were deleted in the first sync, and this is not here yet: no part of a whole is made of it."""
     fewer = SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 0, 19)
     assert SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 20, None) == beside(first_received(HERE, whole=False), _told(fewer))
+
+
+@pytest.mark.parametrize(
+    ("connected", "durable", "heard", "had_all", "unknown"),
+    [
+        pytest.param(False, NOTHING, False, False, True, id="not heard since this node began"),
+        pytest.param(False, NOTHING, False, True, True, id="nor before, since when it had all"),
+        pytest.param(False, NOTHING, True, True, True, id="it said that nothing is there any more"),
+        pytest.param(False, NOTHING, True, False, False, id="it went in the middle of its first part"),
+        pytest.param(False, CommitNumber(3), True, False, False, id="it went after some parts"),
+        pytest.param(True, NOTHING, True, False, False, id="it has just come"),
+    ],
+)
+def test_what_a_node_has_that_is_away(
+    connected: bool, durable: CommitNumber, heard: bool, had_all: bool, unknown: bool
+) -> None:
+    """It is told as it was heard; of one that was not heard nothing is, and most of all not that it has nothing."""
+    peer = PeerFacts("beta", connected=connected, durable=durable, behind_known=heard)
+    assert unknown == is_unknown(peer, had_all=had_all)

@@ -54,7 +54,7 @@ def _primary() -> DatasetFacts:
     away = a_peer(
         name="omega", connected=False, mode="", left_behind=True, first_sync=SyncFacts(FIRST_SYNC, 3, 4, 5, 6, 7.0)
     )
-    away = replace(away, told=PeerStanding(Standing("streaming", past=_past(43)), NOW - 3 * MINUTE))
+    away = replace(away, told=PeerStanding(Standing("streaming", past=_past(43)), NOW - 3 * MINUTE), behind_known=False)
     return a_dataset(
         standbys=("beta", "gamma", "delta", "omega"),
         peers=(beta, gamma, delta, away),
@@ -248,6 +248,7 @@ WORDS = {
     "peers.history": "history on omega, heard 04:12:00: every moment",
     "peers.generations": "43 generations",
     "peers.owed": "6 files owed",
+    "peers.behind_known": "how far it is behind is not known before it has said",
     "peers.left_behind": "has not followed since this node was promoted",
 }
 

@@ -104,6 +104,15 @@ pytestmark = pytest.mark.usefixtures("utc")
         ),
         ({"peers": (a_peer(mode="catchup", behind_bytes=2048),)}, ["  beta is 2.0 KiB behind."]),
         (
+            {"peers": (a_peer(connected=False, mode="", behind_bytes=5 << 20, behind_known=False),)},
+            [
+                "  no connection with beta since 04:15.",
+                "  On beta:  systemctl status hikae: does its agent run? Is its port open?",
+                "  what was written is on alpha only (5.0 MiB so far); it is sent once beta is",
+                "  connected.",
+            ],
+        ),
+        (
             {
                 "peers": (
                     a_peer(),
