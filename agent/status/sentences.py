@@ -107,11 +107,12 @@ def sync_text(sync: Json | None) -> str:
     if sync is None:
         return ""
     parts = []
-    if sync["total_bytes"]:
-        parts.append(f"{100 * min(sync['done_bytes'], sync['total_bytes']) // sync['total_bytes']} %")
-    if sync["total_bytes"] is not None:
-        parts.append(f"{size_text(sync['done_bytes'])} of {size_text(sync['total_bytes'])}")
-    elif sync.get("phase") == FIRST_SYNC:
+    first, total = sync.get("phase") == FIRST_SYNC, sync["total_bytes"]
+    if total:
+        parts.append(f"{100 * min(sync['done_bytes'], total) // total} %")
+    if total or (first and total is not None):
+        parts.append(f"{size_text(sync['done_bytes'])} of {size_text(total)}")
+    elif first:
         # Whether anybody counts that now is not told: he may be held, away, or wait for his hour.
         parts.append(f"{size_text(sync['done_bytes'])} there, of how much is not known yet")
     else:

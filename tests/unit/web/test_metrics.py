@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from agent.core.standing import PeerStanding, Standing, Verified
+from agent.status.facts import FIRST_SYNC, PeerFacts, SyncFacts
 from agent.status.published import Json, status_json
 from agent.status.state import Role, State
 from agent.web.looking import StateLook
@@ -107,3 +108,17 @@ def test_promtool_has_nothing_to_say() -> None:
     text = metrics_text(a_look(a_node(a_dataset(problems=(a_problem(),)), a_dataset("mail", role=Role.STANDBY))))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("peer", "figures"),
+    [
+        (a_peer(connected=False, mode="", behind_known=False), []),
+        (a_peer(behind_bytes=5, first_sync=SyncFacts(FIRST_SYNC, 2)), []),
+        (a_peer(behind_bytes=5, first_sync=SyncFacts(FIRST_SYNC, 2, 7)), [5.0, 5.0]),
+    ],
+)
+def test_what_is_not_known_to_be_missing_has_no_figure(peer: PeerFacts, figures: list[float]) -> None:
+    """Of a standby that has not said what it has, and of a first sync that nobody has counted: nought would be all well."""
+    series = _series(a_look(a_node(a_dataset(peers=(peer,)))))
+    assert figures == [value for name, value in series.items() if "behind_bytes{" in name]
