@@ -40,7 +40,8 @@ class PumpFacts:
     ``put_off``: for how long a change has waited, since its file was read of late or for the link, in seconds; ``waits``: bytes
     of new files that no commit has yet, and ``ahead`` those of the one in hand that were read. Of a device: ``untracked``:
     nothing tells what changes; ``behind``: it is written faster than ``rpo`` and ``freeze`` allow for; ``refused``: nothing is
-    committed, since a freeze was refused; ``dirty``: bytes, about, that were written and not read yet."""
+    committed, since a freeze was refused; ``dirty``: bytes, about, that were written and not read yet, then
+    also those that were read for the commit that is not made."""
 
     phase: CapturePhase
     hold: Hold | None

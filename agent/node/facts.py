@@ -13,7 +13,7 @@ from agent.core.commit import Commit
 from agent.core.hold import Hold
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.problem import Problem, ProblemBoard
-from agent.core.standing import Verified
+from agent.core.standing import NEVER, Verified
 from agent.node.measured import first_sync
 from agent.node.pauses import SEND, Pauses
 from agent.node.primary import Primary
@@ -134,7 +134,7 @@ def standby_facts(
         applied_commit=stands,
         applied_until_ns=standing.until(apply.applied, newest),
         peers=(primary,),
-        sync=_beside(_applying(side, first), primary),
+        sync=beside(_applying(side, first), primary),
         hold=side.brake_generations.told(_told_hold(problems, apply.hold)),
         pauses=pauses.told(),
         problems=tuple(problems),
@@ -182,6 +182,7 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
         left = state.behind
         behind = waits + (replica.received.waiting(side.feed.given) if left is None else left)
         changes = side.changes.flow()
+        heard = state.welcome is not None or position.durable != NOTHING
         facts = PeerFacts(
             name,
             version=state.welcome.program if state.welcome is not None else "",
@@ -193,22 +194,22 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             received_ns=replica.received.as_of(put_off),
             applied_ns=replica.applied.as_of(put_off),
             behind_bytes=behind,
+            behind_known=heard,
             rate=state.gains,
             change_rate=changes.now,
-            forecast_seconds=forecast_seconds(behind, state.gains, changes),
+            forecast_seconds=forecast_seconds(behind, state.gains, changes) if heard else None,
             since_ns=state.since or 0,
             told=standings.told(name),
             owed=replica.owed[0],
             left_behind=not replica.followed and side.past is not None,
         )
         first = _first_sync(side, facts, pump, newest, left, state.attempts)
-        if pump.refused and pump.dirty:
+        if pump.refused:
             facts = awaiting_freeze(facts, pump.dirty, replica.received.seconds())
         else:
             facts = replace(facts, mode=peer_mode(facts))
-        facts = replace(facts, first_sync=first)
-        if facts.first_sync is not None:
-            facts = being_filled(facts, facts.first_sync, changes)
+        if first is not None:
+            facts = being_filled(facts, first, on_top(changes, pump.phase, refused=pump.refused))
         peers.append(_limited(facts, replica.pace.terms()) if state.connected else facts)
     return tuple(peers), troubles
 
@@ -228,14 +229,33 @@ def awaiting_freeze(peer: PeerFacts, dirty: int, lag: float | None) -> PeerFacts
     return replace(peer, mode=peer_mode(committed), forecast_seconds=None)
 
 
-def being_filled(peer: PeerFacts, sync: SyncFacts, changes: Flow) -> PeerFacts:
-    """A peer in its first sync: it lacks also what the walk has not come to yet, which was written long ago and is nowhere there.
-    Where nobody has counted that, it is not known when all is there."""
+def on_top(changes: Flow, phase: CapturePhase, *, refused: bool) -> Flow | None:
+    """What of ``changes`` comes on top of what a first sync was counted to be: nothing of what the first walk captures. None
+    while a freeze is refused."""
+    if refused:
+        return None
+    return Flow(0.0, 0.0) if phase is CapturePhase.FIRST_SYNC else changes
+
+
+def being_filled(peer: PeerFacts, sync: SyncFacts, changes: Flow | None) -> PeerFacts:
+    """A peer in its first sync, ``sync``: it lacks also what the walk has not come to yet, which was written long ago and is
+    nowhere there. Where nobody has counted that, it is not known when all is there; else both say the same of that.
+    ``changes``: what comes on top of what is counted, None where what waits waits for something else."""
+    peer = replace(peer, received_ns=None, applied_ns=None, first_sync=sync)
     if sync.total_bytes is None:
-        return replace(peer, received_ns=None, applied_ns=None, forecast_seconds=None)
+        return replace(peer, forecast_seconds=None)
     left = max(peer.behind_bytes, sync.total_bytes - sync.done_bytes)
-    forecast = forecast_seconds(left, peer.rate, changes)
-    return replace(peer, received_ns=None, applied_ns=None, behind_bytes=left, forecast_seconds=forecast)
+    gains = peer.rate if peer.connected else 0.0
+    forecast = forecast_seconds(left, gains, changes) if changes is not None else None
+    eta = forecast if left and forecast != NEVER else None
+    sync = replace(sync, eta_seconds=eta)
+    return replace(peer, behind_bytes=left, forecast_seconds=forecast, first_sync=sync)
+
+
+def has_not_said(peer: PeerFacts, *, had_all: bool) -> bool:
+    """Whether what a node has that is away is not known here: it has not said since this node began, or, ``had_all``, it said
+    once that it had all, and nothing when it was heard last."""
+    return not peer.connected and peer.durable == NOTHING and (had_all or not peer.behind_known)
 
 
 def _first_sync(
@@ -246,8 +266,7 @@ def _first_sync(
     first = side.replicas[peer.name].first_sync
     if not first() and not first.unapplied:
         return None
-    if not peer.connected and peer.durable == NOTHING and (first.was_through or side.past is not None):
-        # What a node has that is away is not known here, or not any more.
+    if has_not_said(peer, had_all=first.was_through or side.past is not None):
         return None
     if left is not None:
         first.begins(call)
@@ -305,12 +324,26 @@ def _watch(side: Primary, pump: PumpFacts) -> WatchFacts | None:
     return WatchFacts(watch.kind, watch.why, *counted)
 
 
-def _beside(own: SyncFacts | None, primary: PeerFacts) -> SyncFacts | None:
-    """A first sync as the primary tells of it while it is connected: it alone knows the total. The entries are those here."""
+def beside(own: SyncFacts | None, primary: PeerFacts) -> SyncFacts | None:
+    """A first sync as the primary tells of it while it is connected: until all has come it alone knows the total. The entries are
+    those here; where some of them are gone there meanwhile, how many of these are of its total is not known."""
     told = primary.told.standing.sync if primary.told is not None and primary.connected else None
     if own is None or own.phase != FIRST_SYNC or told is None or told.phase != FIRST_SYNC:
         return own
-    return replace(told, done_entries=own.done_entries)
+    if told.total_bytes is None and own.total_bytes is not None:
+        return own
+    total = told.total_entries
+    more = total is not None and own.done_entries > total
+    return replace(told, done_entries=own.done_entries, total_entries=None if more else total)
+
+
+def first_received(newest: Commit | None, *, whole: bool) -> SyncFacts:
+    """A first sync by what is here alone. ``whole``: all of it has come and is still to be applied; what was received before that
+    is not all, and the total is the primary's to tell."""
+    if newest is None:
+        return SyncFacts(FIRST_SYNC)
+    totals = (newest.bytes, newest.entries) if whole else (None, None)
+    return SyncFacts(FIRST_SYNC, newest.bytes, totals[0], newest.entries, totals[1])
 
 
 def _applying(side: Standby, first: bool) -> SyncFacts | None:
@@ -332,9 +365,7 @@ def _applying(side: Standby, first: bool) -> SyncFacts | None:
         done, total = side.rejoined.filling.progress
         return SyncFacts("seeding", done, total)
     if first:
-        # What was received so far is not all: the total is the primary's to tell.
-        here = (newest.bytes, newest.entries) if newest is not None else (0, 0)
-        return SyncFacts(FIRST_SYNC, here[0], None, here[1], None)
+        return first_received(newest, whole=side.was_consistent or (newest is not None and newest.consistent))
     phase, progress = "apply", apply.progress
     if apply.phase not in (ApplyPhase.CONVERGE, ApplyPhase.REDO):
         verifies = side.loop.verify_progress()

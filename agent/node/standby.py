@@ -215,8 +215,11 @@ class Standby:
         self.announced.tick()
         self._applier.holds.brake = self.dataset.brake
         self.room.tick()
-        checkpoint = self.loop.facts().checkpoint
-        self._first_sync.look(self._catalog.newest(), self._catalog.oldest_consistent, checkpoint)
+        newest, checkpoint = self._catalog.newest(), self.loop.facts().checkpoint
+        self._first_sync.look(newest, self._catalog.oldest_consistent, checkpoint)
+        if self.was_consistent and newest is not None and self.keeper.saw_nothing:
+            # What is kept is told at once: the upkeep that was done before anything came is not due for a minute.
+            self.upkeep.hurry()
         self.calls.while_nobody_calls(self._between_commits)
         if not self.rejoined.filling.at_work:
             # What is found present while a vault is filled is found in the tree as well.

@@ -142,8 +142,8 @@ def left_text(peer: PeerFacts) -> str:
         return ""
     seconds = peer.forecast_seconds
     when = "" if seconds is None or seconds == NEVER else f": about {span_text(seconds)}"
-    counting = peer.first_sync is not None and peer.first_sync.total_bytes is None
-    return f", {size_text(peer.behind_bytes)} are left{' so far' if counting else when}"
+    is_more = not peer.behind_known or (peer.first_sync is not None and peer.first_sync.total_bytes is None)
+    return f", {size_text(peer.behind_bytes)} are left{' so far' if is_more else when}"
 
 
 def _commit(number: CommitNumber) -> Json:

@@ -27,7 +27,8 @@ class PeerFacts:
     last change of ``connected`` or ``mode``. ``mode`` "behind": it catches up and its rounds do not shrink. ``rate`` and
     ``change_rate``: bytes a second that it works off, and that are captured for it (0.0: not known yet); ``forecast_seconds``:
     until ``behind_bytes`` are worked off at these rates, infinite if never; None: not known. While a first sync has no
-    total, ``behind_bytes`` is of what was read so far. ``rate_limit``: bytes a second
+    total, ``behind_bytes`` is of what was read so far; ``behind_known``: False while it has not said, since this node
+    began, what it has: ``behind_bytes`` is then of what was captured since. ``rate_limit``: bytes a second
     that it may be sent (0: sending stands still; None: without a limit, or not connected), ``waits_until_ns`` the UTC ns when it
     goes on, and ``limited_by`` the list of limits that says so. ``received_ns`` and ``applied_ns``: all that was written before
     that moment (UTC ns) is durable, or applied, there; None: not known. ``first_sync``: how far it is while it has not had and
@@ -56,6 +57,7 @@ class PeerFacts:
     told: PeerStanding | None = None
     owed: int = 0
     left_behind: bool = False
+    behind_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

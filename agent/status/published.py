@@ -146,6 +146,7 @@ def _peer(peer: PeerFacts) -> Json:
         **_said(peer),
         "owed": peer.owed,
         "left_behind": peer.left_behind,
+        "behind_known": peer.behind_known,
     }
 
 

@@ -115,11 +115,14 @@ def sync_text(sync: Json | None) -> str:
     if sync is None:
         return ""
     parts = []
-    if sync["total_bytes"]:
-        parts.append(f"{100 * min(sync['done_bytes'], sync['total_bytes']) // sync['total_bytes']} %")
-        parts.append(f"{size_text(sync['done_bytes'])} of {size_text(sync['total_bytes'])}")
-    elif sync.get("phase") == FIRST_SYNC:
-        parts.append(f"{size_text(sync['done_bytes'])} there, counting what there is")
+    first, total = sync.get("phase") == FIRST_SYNC, sync["total_bytes"]
+    if total:
+        parts.append(f"{100 * min(sync['done_bytes'], total) // total} %")
+    if total or (first and total is not None):
+        parts.append(f"{size_text(sync['done_bytes'])} of {size_text(total)}")
+    elif first:
+        # Whether anybody counts that now is not told: he may be held, away, or wait for his hour.
+        parts.append(f"{size_text(sync['done_bytes'])} there, of how much is not known yet")
     else:
         parts.append(size_text(sync["done_bytes"]))
     if sync["total_entries"] and sync["done_entries"]:
@@ -265,8 +268,8 @@ def _disconnected(status: Json, dataset: Json) -> str:
         peer["name"] + (f" since {clock_text(peer['since'], status['clock'])}" if peer["since"] else "")
         for peer in gone
     )
-    waiting = max((peer["behind_bytes"] for peer in gone), default=0)
-    behind = f", {size_text(waiting)} wait" if waiting else ""
+    most = max(gone, key=lambda peer: int(peer["behind_bytes"]), default=None)
+    behind = f", {size_text(most['behind_bytes'])} wait{so_far(most)}" if most and most["behind_bytes"] else ""
     remedy = "is its agent running, and its port open?"
     if left_behind(dataset):
         names = f"{names}, which has not followed since this node was promoted"
@@ -349,13 +352,22 @@ def _part(sync: Json | None) -> str:
 
 
 def so_far(peer: Json) -> str:
-    """`` so far``, of what a peer lacks while its first sync still comes to more and nobody has counted that; else ""."""
+    """`` so far``, of what a peer lacks while it comes to more: in its first sync as long as nobody has counted that, and until
+    it has said what it has; else ""."""
     sync = peer["first_sync"]
-    return " so far" if sync is not None and sync["total_bytes"] is None else ""
+    is_more = not behind_known(peer) or (sync is not None and sync["total_bytes"] is None)
+    return " so far" if is_more else ""
+
+
+def behind_known(peer: Json) -> bool:
+    """Whether the peer has said, since its primary began, what it has; agents of before do not tell."""
+    return bool(peer.get("behind_known", True))
 
 
 def peer_behind(peer: Json) -> str:
     """``gamma is 3.2 GiB behind: 1.1 MB/s arrive there, 4.0 MB/s change here, about 5 min left``, as far as measured."""
+    if not behind_known(peer):
+        return f"how far {peer['name']} is behind is not known yet"
     words = f"{peer['name']} is {size_text(peer['behind_bytes'])} behind{so_far(peer)}"
     if not peer["rate"]:
         return words

@@ -12,6 +12,7 @@ from typing import Any
 from agent.status.check import lag_now
 from agent.status.figures import stamp_ns
 from agent.status.published import Json
+from agent.status.sentences import so_far
 from agent.status.state import Role, State
 from agent.web.serving import gates, lag_here, promotable, serves
 
@@ -134,7 +135,7 @@ def peer_samples(dataset: str, peer: Json) -> Iterator[SeriesSample]:
     figures = {
         "connected": float(peer["connected"]),
         "lag_seconds": peer["lag_seconds"],
-        "behind_bytes": peer["behind_bytes"],
+        "behind_bytes": None if so_far(peer) else peer["behind_bytes"],
         "last_durable_timestamp_seconds": seconds(peer["received"]),
         "last_applied_timestamp_seconds": seconds(peer["applied"]),
         "owed_files": peer["owed"],
@@ -161,7 +162,7 @@ def _figures(value: Json, dataset: Json, stood: float) -> dict[str, float | None
         "size_bytes": dataset["bytes"] or 0,
         "owed_files": dataset["owed"],
         "lag_seconds": lag_now(value, dataset) if primary else lag_here(dataset, stood),
-        "behind_bytes": max((peer["behind_bytes"] for peer in peers), default=0),
+        "behind_bytes": None if any(map(so_far, peers)) else max((peer["behind_bytes"] for peer in peers), default=0),
         "last_commit_timestamp_seconds": seconds(commit.get("time")),
         "last_durable_timestamp_seconds": _durable(dataset, "received"),
         "last_applied_timestamp_seconds": _durable(dataset, "applied"),

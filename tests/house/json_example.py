@@ -33,7 +33,8 @@ again; 77 not permitted; 78 configuration. `hikae check` has those of monitoring
 - A peer's `received` and `applied`: all that was written before that moment is safe there, or in its tree there.
   `lag_seconds` is measured on one clock. `forecast_seconds` is how long `behind_bytes` takes at the rate of now; null where
   that is not known, and never where `forecast_never` says so. While `first_sync` has no `total_bytes` yet, `behind_bytes` is of
-  what was read so far. `state`, `hold`, `errors`, `warnings`, `worst`,
+  what was read so far; while `behind_known` is false the peer has not said yet what it has, and it is of what was captured since
+  this agent began. `state`, `hold`, `errors`, `warnings`, `worst`,
   `last_verify` and `sync` are what the peer says of itself, at `said`.
 - `whole`, on a standby: whether its directory or device is there and equals a whole commit; health goes by it. `first_sync`:
   whether nothing whole was applied to it yet. Both are false on a primary. `opened` is false where the dataset is not open

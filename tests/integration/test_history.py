@@ -45,3 +45,12 @@ def test_history_is_shortened_beside_a_call_and_without_one() -> None:
         with_it = oldest(both.beta)
         eventually(lambda: oldest(both.beta) > with_it)
         assert (both.source / "file").read_text() == (both.target / "file").read_text()
+
+
+def test_history_is_told_as_soon_as_the_first_sync_is_through() -> None:
+    """On both nodes: nobody waits for the next upkeep, a minute later, to be told that something is kept."""
+    with pair() as both:
+        (both.source / "file").write_text("one")
+        both.begin()
+        eventually(lambda: (both.beta.look()["history"] or {}).get("reaches"), 20)
+        eventually(lambda: (both.alpha.peer("beta")["history"] or {}).get("reaches"), 20)

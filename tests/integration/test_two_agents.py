@@ -31,7 +31,7 @@ PEER = {
     "name", "version", "connected", "mode", "since", "durable_seq", "durable_epoch", "applied_seq", "applied_epoch",
     "lag_seconds", "behind_bytes", "rate", "change_rate", "forecast_seconds", "forecast_never", "rate_limit", "waits_until",
     "limited_by", "received", "applied", "first_sync", "said", "state", "hold", "errors", "warnings", "worst", "last_verify",
-    "owed", "left_behind", "sync", "history", "vault", "generations",
+    "owed", "left_behind", "behind_known", "sync", "history", "vault", "generations",
 }  # fmt: skip
 WATCH = {"kind", "why", "by_event", "by_reconcile", "overflows", "last_reconcile"}
 PROBLEM = {"code", "severity", "since", "path", "message", "remedy"}

@@ -24,7 +24,8 @@ _NEVER_SENT = -1
 
 class DeviceBatch:
     """Satisfies ``ports.Batch``. Belongs to the pump's thread. ``token``: under which its content is sent ahead; ``bytes``: of
-    content that was read for it."""
+    content that was read for it, ``content`` those of what it holds: what is written again and again is read as often. Any thread
+    may ask for these."""
 
     def __init__(self, catalog: Catalog, local: Local) -> None:
         self._catalog = catalog
@@ -39,7 +40,8 @@ class DeviceBatch:
         newest = self._catalog.newest()
         self.at: CommitNumber = newest.number if newest is not None else NOTHING
         self.token = next(self._tokens)
-        self.bytes = 0
+        self.bytes = self.content = 0
+        self._sizes: dict[int, int] = {}
         self.fuzzy = 0
         self.since: float | None = None
         self.rows_by_number: dict[int, bytes | None] = {}
@@ -62,6 +64,8 @@ class DeviceBatch:
         """A chunk is another than in the catalog; None: it became zeros, or was cut off. ``kept``: its print, empty for none."""
         self.changed += 1
         self.bytes += size
+        self.content += size - self._sizes.get(number, 0)
+        self._sizes[number] = size
         self.rows_by_number[number] = row
         self.prints[number] = kept
         self._unread.discard(number)
@@ -75,6 +79,7 @@ class DeviceBatch:
         """A chunk is as in the catalog (again)."""
         self.rows_by_number.pop(number, None)
         self.prints.pop(number, None)
+        self.content -= self._sizes.pop(number, 0)
         if kept:
             self._settled.append((number, kept))
             if len(self._settled) >= _SETTLED:

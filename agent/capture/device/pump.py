@@ -124,7 +124,8 @@ class DevicePump(PumpThread):
     def facts(self) -> PumpFacts:
         """How it goes."""
         since = self._committing.dirty_since
-        session = self._session
+        session, refused = self._session, self._committing.is_refused
+        written = self._committing.left_bytes + (session.tracker.waiting if session is not None else 0)
         return PumpFacts(
             phase=self._phase,
             hold=self._hold,
@@ -143,8 +144,9 @@ class DevicePump(PumpThread):
             commits=self._committer.commits,
             untracked=self._missed is not None,
             behind=self._committing.is_behind,
-            refused=self._committing.is_refused,
-            dirty=self._committing.left_bytes + (session.tracker.waiting if session is not None else 0),
+            refused=refused,
+            # The second try has read it: it is in no commit all the same.
+            dirty=written + (self._batch.content if refused else 0),
         )
 
     @property

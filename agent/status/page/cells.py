@@ -96,7 +96,7 @@ def _row(
 def _moment(status: Json, peer: Json, key: str, *, stands: bool = False) -> str:
     """``now``, a clock with ``!`` where the peer lacks what is newer (``stands``: and will go on to), ``?`` where that is not
     known."""
-    if key == "applied" and peer["connected"] and _is_gone(peer["hold"]):
+    if key == "applied" and peer["connected"] and is_gone(peer["hold"]):
         return _GONE
     if peer[key] is None or (key == "applied" and peer["connected"] and peer["state"] == State.REDO):
         unknown = "partly" if peer["first_sync"] else "?"
@@ -109,7 +109,7 @@ def _moment(status: Json, peer: Json, key: str, *, stands: bool = False) -> str:
     )
 
 
-def _is_gone(hold: Json | None) -> bool:
+def is_gone(hold: Json | None) -> bool:
     """Whether the tree that was the standby is there no more."""
     return hold is not None and hold["code"] in REPLACED
 
@@ -128,7 +128,7 @@ def _here(status: Json, dataset: Json) -> tuple[str, str]:
     applied, newest = dataset["applied"], dataset["commit"]
     same = applied is not None and (applied["epoch"], applied["seq"]) == (newest["epoch"], newest["seq"])
     received = exact_clock(newest["time"], status["clock"])
-    if _is_gone(dataset["hold"]):
+    if is_gone(dataset["hold"]):
         return received, _GONE
     if State(dataset["state"]) in _LACKS:
         received = f"{received} !"
@@ -148,7 +148,7 @@ def _size(dataset: Json) -> tuple[str, str]:
     """Of what stands here: on a standby of what was applied, where that is known."""
     stands = dataset["commit"]
     if dataset["role"] == Role.STANDBY:
-        stands = None if _is_gone(dataset["hold"]) else dataset["applied"]
+        stands = None if is_gone(dataset["hold"]) else dataset["applied"]
     if stands is None or stands["entries"] is None:
         return "", ""
     return size_text(stands["bytes"]), f"{stands['entries']:,}"

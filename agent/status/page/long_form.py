@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from agent.status.figures import clock_text, count_text, size_text, span_text
-from agent.status.page.cells import exact_clock, state_word
+from agent.status.page.cells import exact_clock, is_gone, state_word
 from agent.status.page.layout import shortened, wrapped
 from agent.status.page.notices import Notice, notices_of, remarks_of
 from agent.status.page.overview import head, remedy_of, sentence_of
@@ -71,7 +71,8 @@ def _facts(status: Json, dataset: Json) -> list[tuple[str, str]]:
     if dataset["commit"]:
         facts += [("newest", _commit(status, dataset["commit"])), ("digest", dataset["commit"]["digest"])]
     if dataset["applied"]:
-        facts.append(("applied", f"the standby equals {_contents(status, dataset['applied'])}"))
+        equals = "the standby, which is gone, equalled" if is_gone(dataset["hold"]) else "the standby equals"
+        facts.append(("applied", f"{equals} {_contents(status, dataset['applied'])}"))
     facts += [
         (f"peer {at}" if len(dataset["peers"]) > 1 else "peer", peer_text(status, peer))
         for at, peer in enumerate(dataset["peers"], 1)

@@ -25,6 +25,7 @@ from agent.status.sentences import (
     said_now,
     seeding_text,
     slower_than,
+    so_far,
     sync_text,
 )
 from agent.status.state import Role, State
@@ -164,7 +165,7 @@ def _only_here(status: Json, dataset: Json) -> list[Notice]:
 def _alone(status: Json, peer: Json) -> str:
     since = f"since {exact_clock(peer['received'], status['clock'])} " if peer["received"] else ""
     size, name = size_text(peer["behind_bytes"]), peer["name"]
-    return f"what was written {since}is on {status['node']} only ({size}); it is sent once {name} is connected"
+    return f"what was written {since}is on {status['node']} only ({size}{so_far(peer)}); it is sent once {name} is connected"
 
 
 def _left_behind(dataset: Json) -> list[Notice]:

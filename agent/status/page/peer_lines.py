@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.status.figures import clock_text, count_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
-from agent.status.sentences import so_far, sync_text
+from agent.status.sentences import behind_known, so_far, sync_text
 
 
 def peer_text(status: Json, peer: Json) -> str:
@@ -29,6 +29,8 @@ def _positions(peer: Json) -> list[str]:
         parts.append(f"lag {span_text(peer['lag_seconds'])}")
     if peer["behind_bytes"]:
         parts.append(f"{size_text(peer['behind_bytes'])} behind{so_far(peer)}")
+    elif not behind_known(peer):
+        parts.append("how far it is behind is not known before it has said what it has")
     return parts
 
 

@@ -7,9 +7,20 @@ from dataclasses import replace
 import pytest
 
 from agent.apply.results import ApplyFacts, ApplyPhase
+from agent.capture.facts import CapturePhase
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
-from agent.node.facts import awaiting_freeze, being_filled, peer_mode, stands_whole
+from agent.core.standing import NEVER, PeerStanding, Standing
+from agent.node.facts import (
+    awaiting_freeze,
+    being_filled,
+    beside,
+    first_received,
+    has_not_said,
+    on_top,
+    peer_mode,
+    stands_whole,
+)
 from agent.status.facts import FIRST_SYNC, PeerFacts, SyncFacts
 from agent.stream.sending.forecast import Flow
 
@@ -73,7 +84,9 @@ def test_what_waits_for_a_freeze_makes_no_peer_behind(waits: int, lag: float | N
 )
 def test_what_a_first_sync_has_not_come_to_is_left(total: int | None, left: int, forecast: float | None) -> None:
     """10 MiB are there and 4 were read and are not: that is all that is known before it was counted, and no forecast."""
-    peer = PeerFacts("beta", behind_bytes=4 * MIB, rate=MIB, forecast_seconds=4.0, received_ns=1, applied_ns=1)
+    peer = PeerFacts(
+        "beta", connected=True, behind_bytes=4 * MIB, rate=MIB, forecast_seconds=4.0, received_ns=1, applied_ns=1
+    )
     told = being_filled(peer, SyncFacts(FIRST_SYNC, 10 * MIB, total), Flow(0.0, 0.0))
     assert (left, forecast, None, None) == (
         told.behind_bytes,
@@ -104,3 +117,90 @@ def test_a_standby_is_read_as_a_whole_commit_only(
 ) -> None:
     """The one that is applied counts, not the newest; and that it is there."""
     assert expected == stands_whole(apply, there, commit)
+
+
+@pytest.mark.parametrize(
+    ("changes", "connected", "forecast", "eta"),
+    [
+        pytest.param(None, True, None, None, id="a freeze is refused"),
+        pytest.param(Flow(0.0, 0.0), True, 90.0, 90.0, id="nothing comes on top"),
+        pytest.param(Flow(MIB / 2, MIB / 2), True, 180.0, 180.0, id="it is written meanwhile"),
+        pytest.param(Flow(2 * MIB, 2 * MIB), True, NEVER, None, id="more is written than arrives"),
+        pytest.param(Flow(2 * MIB, 0.0), True, None, None, id="a burst"),
+        pytest.param(Flow(0.0, 0.0), False, None, None, id="it is away"),
+    ],
+)
+def test_a_first_sync_has_one_forecast(
+    changes: Flow | None, connected: bool, forecast: float | None, eta: float | None
+) -> None:
+    """What is said of the peer and of its first sync is one figure."""
+    peer = PeerFacts("beta", connected=connected, behind_bytes=4 * MIB, rate=MIB)
+    told = being_filled(peer, SyncFacts(FIRST_SYNC, 10 * MIB, 100 * MIB, eta_seconds=7.0), changes)
+    assert told.first_sync is not None
+    assert (forecast, eta) == (told.forecast_seconds, told.first_sync.eta_seconds)
+
+
+def test_what_comes_on_top_of_a_first_sync() -> None:
+    """What the first walk captures is counted in what is left already: the forecast would be that of a source that grows. While a
+    freeze is refused there is none."""
+    assert (0.0, 0.0) == on_top(Flow(MIB, MIB), CapturePhase.FIRST_SYNC, refused=False)
+    assert (MIB, MIB) == on_top(Flow(MIB, MIB), CapturePhase.LIVE, refused=False)
+    assert on_top(Flow(0.0, 0.0), CapturePhase.FIRST_SYNC, refused=True) is None
+
+
+def _told(sync: SyncFacts, *, connected: bool = True) -> PeerFacts:
+    """A primary that says so of its own."""
+    return PeerFacts("alpha", connected=connected, told=PeerStanding(Standing("first-sync", sync=sync), 1))
+
+
+HERE = Commit(CommitNumber(3), NOTHING, b"", 0, 0, True, 20, 4 * MIB)
+
+
+def test_all_that_was_received_is_the_total() -> None:
+    """What comes to its end is counted, though the primary is away, or has just begun and knows no total yet."""
+    part, whole = first_received(HERE, whole=False), first_received(HERE, whole=True)
+    assert (None, None) == (part.total_bytes, part.total_entries)
+    assert (4 * MIB, 4 * MIB, 20, 20) == (
+        whole.done_bytes,
+        whole.total_bytes,
+        whole.done_entries,
+        whole.total_entries,
+    )
+    unknown = SyncFacts(FIRST_SYNC, MIB)
+    assert whole == beside(whole, _told(unknown))
+    assert whole == beside(whole, _told(SyncFacts(FIRST_SYNC, MIB, 9 * MIB), connected=False))
+    assert SyncFacts(FIRST_SYNC, MIB, None, 20) == beside(part, _told(unknown))
+    assert SyncFacts(FIRST_SYNC) == first_received(None, whole=False)
+
+
+def test_what_the_primary_counted_is_the_total() -> None:
+    """While it is connected; the entries are those here."""
+    told = SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 0, 90, 8.0)
+    part = first_received(HERE, whole=False)
+    assert SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 20, 90, 8.0) == beside(part, _told(told))
+    assert part == beside(part, _told(told, connected=False))
+
+
+def test_more_entries_are_here_than_there() -> None:
+    """Files were deleted in the first sync, and this is not here yet: no part of a whole is made of it."""
+    fewer = SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 0, 19)
+    assert SyncFacts(FIRST_SYNC, MIB, 9 * MIB, 20, None) == beside(first_received(HERE, whole=False), _told(fewer))
+
+
+@pytest.mark.parametrize(
+    ("connected", "durable", "heard", "had_all", "unknown"),
+    [
+        pytest.param(False, NOTHING, False, False, True, id="not heard since this node began"),
+        pytest.param(False, NOTHING, False, True, True, id="nor before, since when it had all"),
+        pytest.param(False, NOTHING, True, True, True, id="it said that nothing is there any more"),
+        pytest.param(False, NOTHING, True, False, False, id="it went in the middle of its first part"),
+        pytest.param(False, CommitNumber(3), True, False, False, id="it went after some parts"),
+        pytest.param(True, NOTHING, True, False, False, id="it has just come"),
+    ],
+)
+def test_what_a_node_has_that_is_away(
+    connected: bool, durable: CommitNumber, heard: bool, had_all: bool, unknown: bool
+) -> None:
+    """It is told as it was heard; of one that was not heard nothing is, and most of all not that it has nothing."""
+    peer = PeerFacts("beta", connected=connected, durable=durable, behind_known=heard)
+    assert unknown == has_not_said(peer, had_all=had_all)

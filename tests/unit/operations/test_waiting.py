@@ -26,3 +26,9 @@ COUNTING, COUNTED = SyncFacts(FIRST_SYNC, MIB, None), SyncFacts(FIRST_SYNC, MIB,
 def test_what_is_left(left: int, forecast: float | None, sync: SyncFacts | None, said: str) -> None:
     """With when it is there, as far as that is known; of a first sync that nobody has counted it is not the whole."""
     assert said == left_text(PeerFacts("beta", behind_bytes=left, forecast_seconds=forecast, first_sync=sync))
+
+
+def test_what_is_left_of_an_unknown_whole_is_so_far() -> None:
+    """The standby has not said yet what it has."""
+    peer = PeerFacts("beta", behind_bytes=MIB, behind_known=False)
+    assert ", 1.0 MiB are left so far" == left_text(peer)

@@ -148,6 +148,15 @@ def test_what_a_first_sync_has_not_counted_yet_has_no_figure(total: int | None, 
     assert figures == [one for one in line.split() if one.startswith("web_behind")]
 
 
+def test_of_a_standby_that_has_not_said_what_it_has_there_is_no_figure() -> None:
+    """Nought would say that it has all; here and for who may not read names."""
+    status = status_json(
+        a_node(a_dataset(peers=(a_peer(connected=False, mode="", behind_known=False), a_peer(name="g"))))
+    )
+    for value in (status, public_json(status)):
+        assert "web_behind" not in check_line(value)[0]
+
+
 HOUR = 3600 * 10**9
 LOOKED_AT = replace(
     STANDBY,

@@ -54,7 +54,7 @@ def _primary() -> DatasetFacts:
     away = a_peer(
         name="omega", connected=False, mode="", left_behind=True, first_sync=SyncFacts(FIRST_SYNC, 3, 4, 5, 6, 7.0)
     )
-    away = replace(away, told=PeerStanding(Standing("streaming", past=_past(43)), NOW - 3 * MINUTE))
+    away = replace(away, told=PeerStanding(Standing("streaming", past=_past(43)), NOW - 3 * MINUTE), behind_known=False)
     return a_dataset(
         standbys=("beta", "gamma", "delta", "omega"),
         peers=(beta, gamma, delta, away),
@@ -250,6 +250,7 @@ WORDS = {
     "peers.history": "history on omega, heard 04:12:00: every moment",
     "peers.generations": "43 generations",
     "peers.owed": "6 files owed",
+    "peers.behind_known": "how far it is behind is not known before it has said",
     "peers.left_behind": "has not followed since this node was promoted",
 }
 
@@ -347,3 +348,14 @@ def test_a_standby_says_whether_it_can_be_read(told: dict[str, Any], expected: s
     """As health goes by it."""
     _, page = _page(a_dataset(role=Role.STANDBY, group=None, **told), "beta")
     assert f"standby on beta ← alpha, {expected} path" in page
+
+
+@pytest.mark.parametrize(
+    ("hold", "said"),
+    [
+        (Hold("standby-gone", "its directory is gone"), "applied the standby, which is gone, equalled commit 3.1840"),
+        (Hold("brake", "a mass deletion"), "applied the standby equals commit 3.1840"),
+    ],
+)
+def test_a_standby_that_is_gone_equals_nothing(hold: Hold, said: str) -> None:
+    assert said in _page(replace(_standby(), hold=hold), "beta")[1]

@@ -104,6 +104,15 @@ pytestmark = pytest.mark.usefixtures("utc")
         ),
         ({"peers": (a_peer(mode="catchup", behind_bytes=2048),)}, ["  beta is 2.0 KiB behind."]),
         (
+            {"peers": (a_peer(connected=False, mode="", behind_bytes=5 << 20, behind_known=False),)},
+            [
+                "  no connection with beta since 04:15.",
+                "  On beta:  systemctl status hikae: does its agent run? Is its port open?",
+                "  what was written is on alpha only (5.0 MiB so far); it is sent once beta is",
+                "  connected.",
+            ],
+        ),
+        (
             {
                 "peers": (
                     a_peer(),
@@ -135,7 +144,14 @@ pytestmark = pytest.mark.usefixtures("utc")
                 "peers": (a_peer(rate_limit=0, waits_until_ns=NOW + 60 * MINUTE, limited_by="first_sync"),),
                 "sync": SyncFacts(FIRST_SYNC, 1 << 30),
             },
-            ["  first sync: 1.0 GiB there, counting what there is.", "  first sync waits until 05:15."],
+            ["  first sync: 1.0 GiB there, of how much is not known yet.", "  first sync waits until 05:15."],
+        ),
+        (
+            {"peers": (a_peer(first_sync=SyncFacts(FIRST_SYNC)),), "sync": SyncFacts(FIRST_SYNC, 0, 0, 0, 200)},
+            [
+                "  first sync: 0 bytes of 0 bytes, 200 entries; beta has no complete copy yet and",
+                "  cannot take over until then.",
+            ],
         ),
         (
             {"peers": (a_peer(behind_bytes=2048, rate_limit=80_000_000, limited_by="first_sync"),)},

@@ -11,6 +11,7 @@ import pytest
 
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.standing import PeerStanding, Standing, Verified
+from agent.status.facts import FIRST_SYNC, PeerFacts, SyncFacts
 from agent.status.published import Json, status_json
 from agent.status.state import Role, State
 from agent.web.looking import StateLook
@@ -132,3 +133,17 @@ def test_a_standby_tells_what_it_applied(more: dict[str, Any], durable: int | No
         told[f'hikae_dataset_last_{moment}_timestamp_seconds{{dataset="web"}}'] for moment in ("durable", "applied")
     ]
     assert [0.0 if one is None else NOW / 1e9 - one for one in (durable, applied)] == found
+
+
+@pytest.mark.parametrize(
+    ("peer", "figures"),
+    [
+        (a_peer(connected=False, mode="", behind_known=False), []),
+        (a_peer(behind_bytes=5, first_sync=SyncFacts(FIRST_SYNC, 2)), []),
+        (a_peer(behind_bytes=5, first_sync=SyncFacts(FIRST_SYNC, 2, 7)), [5.0, 5.0]),
+    ],
+)
+def test_what_is_not_known_to_be_missing_has_no_figure(peer: PeerFacts, figures: list[float]) -> None:
+    """Of a standby that has not said what it has, and of a first sync that nobody has counted: nought would be all well."""
+    series = _series(a_look(a_node(a_dataset(peers=(peer,)))))
+    assert figures == [value for name, value in series.items() if "behind_bytes{" in name]

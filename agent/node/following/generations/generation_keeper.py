@@ -128,6 +128,11 @@ class GenerationKeeper:
         if changed := [one for one, was in zip(noted, catalog.generations(), strict=True) if one != was]:
             catalog.keep_generations(changed)
 
+    @property
+    def saw_nothing(self) -> bool:
+        """Whether there was no past yet when it was looked at last, or nobody looked. Any thread."""
+        return self.history is None or self.history.reaches_ns is None
+
     def look(self, reader: Reading) -> None:
         """See what is kept now."""
         self._tell(reader, reader.generations())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from agent.capture.device.mounted import MountedFilesystem
@@ -54,3 +55,27 @@ def test_what_no_freeze_is_granted_for_is_not_behind(tmp_path: Path) -> None:
         wait_for(lambda: said() == ({NOT_STILL}, False, True))
         made.disk_guard.fails = None
         wait_for(lambda: said() == ({DEVICE_BUSY}, True, False))
+
+
+def _is_read(made: DeviceStation, ahead: int) -> bool:
+    """Whether more was read than was, and all of it is said to wait."""
+    facts = made.pump.facts()
+    return facts.ahead > ahead and facts.dirty == CHUNK
+
+
+def test_what_was_read_for_a_refused_commit_waits(tmp_path: Path) -> None:
+    """The second try has read it, and later ones read what is written there again: it lacks on every standby, once, until a
+    freeze is granted."""
+    image_of(tmp_path / "image", 4 * CHUNK, chunks=[1])
+    refused = FreezeFailed("freeze", "/mnt", "another program has frozen it already", "find who did")
+    with device_station(tmp_path / "image", tmp_path / "state", rpo=1000.0) as made:
+        made.synced()
+        made.mounted, made.disk_guard.fails = [MountedFilesystem(str(tmp_path), "ext4", read_only=False)], refused
+        for data in (b"new", b"newer", b"newest"):
+            ahead = made.pump.facts().ahead
+            _written_untold(made, data)
+            made.pump.barrier()
+            wait_for(partial(_is_read, made, ahead))
+        made.disk_guard.fails = None
+        wait_for(lambda: made.image() == made.path.read_bytes())
+        wait_for(lambda: made.pump.facts().dirty == 0)

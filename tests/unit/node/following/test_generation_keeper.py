@@ -178,3 +178,10 @@ def test_an_upkeep_costs_what_goes_and_not_what_is_kept(tmpfs_dir: Path) -> None
         kept.keeper.upkeep(catalog)
         catalog._connection.trace_v2(0, None)
         assert sum(steps) < 500
+
+
+def test_a_past_that_nobody_saw_is_looked_for(kept: Kept) -> None:
+    """Before the first look, and after one that came before anything did."""
+    assert kept.keeper.saw_nothing
+    kept.keeper.look(kept.catalog)
+    assert not kept.keeper.saw_nothing
