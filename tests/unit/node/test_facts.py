@@ -8,7 +8,7 @@ from agent.capture.facts import CapturePhase
 from agent.core.commit import Commit
 from agent.core.ids import NOTHING, CommitNumber
 from agent.core.standing import NEVER, PeerStanding, Standing
-from agent.node.facts import awaiting_freeze, being_filled, beside, first_received, is_unknown, on_top, peer_mode
+from agent.node.facts import awaiting_freeze, being_filled, beside, first_received, is_untold, on_top, peer_mode
 from agent.status.facts import FIRST_SYNC, PeerFacts, SyncFacts
 from agent.stream.sending.forecast import Flow
 
@@ -168,4 +168,4 @@ def test_what_a_node_has_that_is_away(
 ) -> None:
     """It is told as it was heard; of one that was not heard nothing is, and most of all not that it has nothing."""
     peer = PeerFacts("beta", connected=connected, durable=durable, behind_known=heard)
-    assert unknown == is_unknown(peer, had_all=had_all)
+    assert unknown == is_untold(peer, had_all=had_all)
