@@ -11,11 +11,11 @@ from agent.status.figures import clock_text, rate_text, size_text, span_text
 from agent.status.page.cells import exact_clock
 from agent.status.published import Json
 from agent.status.sentences import (
-    behind_known,
     BEST_WATCHERS,
     PAUSED,
     UNDER_REHEARSAL,
     back_to_before,
+    behind_known,
     codes_told,
     last_heard,
     moving_text,
