@@ -208,6 +208,10 @@ def _peers(side: Primary, pauses: Pauses, standings: Standings) -> tuple[tuple[P
             facts = awaiting_freeze(facts, pump.dirty, replica.received.seconds())
         else:
             facts = replace(facts, mode=peer_mode(facts))
+        had_all = replica.first_sync.was_through or side.past is not None
+        if not had_all and is_untold(facts, had_all=had_all):
+            # That it lacks the newest alone is said only of one that had all once.
+            facts = replace(facts, received_ns=None, applied_ns=None)
         if first is not None:
             facts = being_filled(facts, first, on_top(changes, pump.phase, refused=pump.refused))
         peers.append(_limited(facts, replica.pace.terms()) if state.connected else facts)
@@ -252,7 +256,7 @@ def being_filled(peer: PeerFacts, sync: SyncFacts, changes: Flow | None) -> Peer
     return replace(peer, behind_bytes=left, forecast_seconds=forecast, first_sync=sync)
 
 
-def has_not_said(peer: PeerFacts, *, had_all: bool) -> bool:
+def is_untold(peer: PeerFacts, *, had_all: bool) -> bool:
     """Whether what a node has that is away is not known here: it has not said since this node began, or, ``had_all``, it said
     once that it had all, and nothing when it was heard last."""
     return not peer.connected and peer.durable == NOTHING and (had_all or not peer.behind_known)
@@ -266,7 +270,7 @@ def _first_sync(
     first = side.replicas[peer.name].first_sync
     if not first() and not first.unapplied:
         return None
-    if has_not_said(peer, had_all=first.was_through or side.past is not None):
+    if is_untold(peer, had_all=first.was_through or side.past is not None):
         return None
     if left is not None:
         first.begins(call)

@@ -15,6 +15,7 @@ from agent.status.sentences import (
     PAUSED,
     UNDER_REHEARSAL,
     back_to_before,
+    behind_known,
     codes_told,
     last_heard,
     moving_text,
@@ -155,11 +156,12 @@ def _unlinked(status: Json, peer: Json) -> str:
 
 
 def _only_here(status: Json, dataset: Json) -> list[Notice]:
-    """What would be lost with this node: its peers are away and lack it."""
+    """What would be lost with this node: its peers are away and lack it, as far as that is known."""
     if dataset["role"] != Role.PRIMARY or dataset["state"] in _SENDS_NOTHING:
         return []
     away = [peer for peer in dataset["peers"] if not peer["connected"] and not peer["first_sync"]]
-    return [Notice(_alone(status, peer)) for peer in away if peer["behind_bytes"]]
+    lack = [peer for peer in away if peer["behind_bytes"] and (behind_known(peer) or peer["received"])]
+    return [Notice(_alone(status, peer)) for peer in lack]
 
 
 def _alone(status: Json, peer: Json) -> str:

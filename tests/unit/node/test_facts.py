@@ -16,7 +16,7 @@ from agent.node.facts import (
     being_filled,
     beside,
     first_received,
-    has_not_said,
+    is_untold,
     on_top,
     peer_mode,
     stands_whole,
@@ -203,4 +203,4 @@ def test_what_a_node_has_that_is_away(
 ) -> None:
     """It is told as it was heard; of one that was not heard nothing is, and most of all not that it has nothing."""
     peer = PeerFacts("beta", connected=connected, durable=durable, behind_known=heard)
-    assert unknown == has_not_said(peer, had_all=had_all)
+    assert unknown == is_untold(peer, had_all=had_all)

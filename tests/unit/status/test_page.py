@@ -108,8 +108,15 @@ pytestmark = pytest.mark.usefixtures("utc")
             [
                 "  no connection with beta since 04:15.",
                 "  On beta:  systemctl status hikae: does its agent run? Is its port open?",
-                "  what was written is on alpha only (5.0 MiB so far); it is sent once beta is",
-                "  connected.",
+            ],
+        ),
+        (
+            {"peers": (a_peer(connected=False, mode="", behind_bytes=9, behind_known=False, received_ns=NOW),)},
+            [
+                "  no connection with beta since 04:15.",
+                "  On beta:  systemctl status hikae: does its agent run? Is its port open?",
+                "  what was written since 04:15:00 is on alpha only (9 bytes so far); it is sent",
+                "  once beta is connected.",
             ],
         ),
         (
