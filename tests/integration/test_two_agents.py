@@ -24,7 +24,7 @@ STATUS = {"schema", "node", "version", "clock", "disks", "problems", "datasets",
 DATASET = {
     "name", "kind", "group", "role", "path", "primary", "standbys", "epoch", "state", "since", "commit", "applied", "peers",
     "sync", "watch", "owed", "seeding", "entries", "bytes", "generations", "hold", "pauses", "last_verify", "last_rehearsal",
-    "problems", "uncounted", "history", "vault", "promotion", "moving", "serving",
+    "problems", "uncounted", "history", "vault", "promotion", "moving", "serving", "opened", "first_sync", "whole",
 }  # fmt: skip
 COMMIT = {"epoch", "seq", "digest", "time", "consistent", "entries", "bytes"}
 PEER = {
