@@ -83,7 +83,7 @@ class Applier(StandbyApplier[CatalogView, DirectoryOutput]):
 
     def _found(self, standing: DirectoryOutput) -> None:
         self._converger.tell_unkept(self._reader, whole=False)
-        self._remembered.look(standing.root, standing.displaced, self._reader)
+        self._remembered.look(standing.root, standing.displaced, self._reader, self.stands)
 
     # -- run -----------------------------------------------------------------------------------------------------------
 

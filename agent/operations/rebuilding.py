@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from agent.core.errors import Refused, TryAgain
+from agent.core.errors import Refused
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation
 from agent.operations.running import DatasetCall
+from agent.operations.upkeep.progress import UpkeepProgress
 from agent.status.state import Role
 from agent.status.text import shown
 
 if TYPE_CHECKING:
     from agent.node.standby import Standby
     from agent.repair.lost_files import LostFiles
-
-#: Seconds between two words of progress.
-_STEP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def _resync_vault(call: DatasetCall, request: ResyncVaultRequest) -> Json:
     # Only in the agent: the command line imports this module for its request.
     from agent.repair.repair_vault import damaged_chunks, repair_vault
 
-    side, breath = call.member.standby(), _Breath(call)
+    side, breath = call.member.standby(), _breath(call)
     if request.dry_run:
         lost = _lost(side, breath)
         _require_losses(call, bool(lost.chunks))
@@ -72,23 +71,13 @@ def _answer(call: DatasetCall, side: Standby, lost: LostFiles, still: LostFiles)
     }
 
 
-def _lost(side: Standby, breath: _Breath) -> LostFiles:
+def _lost(side: Standby, breath: Callable[[], None]) -> LostFiles:
     from agent.repair.lost_files import lost_files
 
     with side.reader() as reader:
         return lost_files(reader, side.vault, reader.generations(), breath)
 
 
-class _Breath:
-    """Says that it goes on, at most each half second; ends it when the agent stops."""
-
-    def __init__(self, call: DatasetCall) -> None:
-        self._call = call
-        self._due = 0.0
-
-    def __call__(self) -> None:
-        if self._call.agent.stopping.is_set():
-            raise TryAgain("resync", self._call.dataset, "the agent is stopping")
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + _STEP
-            self._call.progress({"phase": "resync", "waits_for": "what the vault lacks is looked for"})
+def _breath(call: DatasetCall) -> Callable[[], None]:
+    """Says that it goes on; ends it when the agent stops."""
+    return partial(UpkeepProgress(call, "resync", "resync"), waits_for="what the vault lacks is looked for")

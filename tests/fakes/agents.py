@@ -168,7 +168,8 @@ class Agent:
 
     def typed(self, *words: str) -> subprocess.Popen[str]:
         """A command that goes on while the test does something else. It ends with the test at the latest: :meth:`leave`."""
-        line = [*self.program, "--config", str(self.config), *words]
+        # Who was started beside a shell's work has Ctrl-C ignored; who sits at a terminal has not.
+        line = ["env", "--default-signal=INT", *self.program, "--config", str(self.config), *words]
         command = subprocess.Popen(line, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self._commands.append(command)
         return command

@@ -12,6 +12,7 @@ import stat
 from agent.apply.paths import object_at
 from agent.apply.ports import CatalogView, LocalFacts
 from agent.core.clock import Clock
+from agent.core.ids import CommitNumber
 from agent.core.problem import Problem, ProblemBoard, Severity
 from agent.core.problem_codes import DISPLACED, EXCLUDED_STAYS, FURTHER_NAMES, PROBLEM_CODES
 from agent.core.rows import decode_object
@@ -31,15 +32,16 @@ class Remembered:
         self._clock = clock
         self._kept: str | None = None
 
-    def look(self, root: int, displaced: int, view: CatalogView) -> None:
+    def look(self, root: int, displaced: int, view: CatalogView, stands: CommitNumber) -> None:
         """Tell what is known, end what is over, and keep what is new. ``root``, ``displaced``: the standby's, and that in which
-        lies what was moved aside."""
+        lies what was moved aside; ``stands``: the commit that it equals, or did."""
         if self._kept is None:
             self._recall(displaced)
         for problem in self._standing():
-            is_still = _IS_STILL.get(problem.code)
-            if is_still is not None and not is_still(root, problem.path, view):
-                self._board.clear(problem.code, problem.path)
+            if problem.code == EXCLUDED_STAYS and not _stays(root, problem.path, view):
+                self._board.clear(EXCLUDED_STAYS, problem.path)
+            if problem.code == FURTHER_NAMES and not _has_further_name(root, problem.path, view, stands):
+                self._board.clear(FURTHER_NAMES, problem.path)
         if self._board.has(DISPLACED) and is_empty(displaced):
             self._board.clear_code(DISPLACED)
         self.keep()
@@ -93,18 +95,14 @@ def _stays(root: int, path: bytes, view: CatalogView) -> bool:
     return stat.S_ISDIR(standing.st_mode) and not _is_directory(path, view)
 
 
-def _has_further_name(root: int, path: bytes, view: CatalogView) -> bool:
-    """Whether what stands at a path has more names than the newest commit gives it."""
-    id = object_at(view, path)
+def _has_further_name(root: int, path: bytes, view: CatalogView, stands: CommitNumber) -> bool:
+    """Whether what stands at a path has more names than the commit that stands gives it."""
+    id = object_at(view, path, stands)
     try:
         links = os.stat(path, dir_fd=root, follow_symlinks=False).st_nlink
     except OSError:
         return False
-    return id is not None and links > len(view.names_of(id))
-
-
-#: Which of them can be seen to be over: by the open root, a path below it, and the newest commit.
-_IS_STILL = {EXCLUDED_STAYS: _stays, FURTHER_NAMES: _has_further_name}
+    return id is not None and links > len(view.names_of(id, stands))
 
 
 def _is_directory(path: bytes, view: CatalogView) -> bool:

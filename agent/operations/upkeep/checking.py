@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from agent.core.errors import TryAgain
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation, each_call
 from agent.operations.running import DatasetCall
+from agent.operations.upkeep.progress import UpkeepProgress
 from agent.status.state import Role
 from agent.status.text import shown
 
 #: Seconds between two words of progress.
-_STEP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,10 @@ def _verify(call: DatasetCall, request: GenerationsVerifyRequest) -> Json:
     side, begun = call.member.standby(), time.time_ns()
     wanted = ChunksWanted(call.dataset, every_name, request.generation)
     repairs = {"phase": "repair"}
-    checked = check_chunks(side, wanted, _Told(call), call.agent.stopping, lambda: call.progress(repairs))
+    told = UpkeepProgress(call, "verify the generations", "verify")
+    checked = check_chunks(
+        side, wanted, lambda done: told(done_bytes=done), call.agent.stopping, lambda: call.progress(repairs)
+    )
     if request.generation:
         side.checks.record.checked_some(checked)
     else:
@@ -55,19 +57,3 @@ def _verify(call: DatasetCall, request: GenerationsVerifyRequest) -> Json:
         for one in checked.damaged
     ]
     return {"checked_bytes": checked.checked_bytes, "damaged": found}
-
-
-class _Told:
-    """Passes on how much was read, at most each half second."""
-
-    def __init__(self, call: DatasetCall) -> None:
-        self._call = call
-        self._due = 0.0
-
-    def __call__(self, done: int) -> None:
-        if self._call.agent.stopping.is_set():
-            raise TryAgain("verify the generations", self._call.dataset, "the agent is stopping")
-        now = time.monotonic()
-        if now >= self._due:
-            self._due = now + _STEP
-            self._call.progress({"phase": "verify", "done_bytes": done})

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
-from agent.core.errors import TryAgain
 from agent.operations.declaration import DatasetRequest, Json, dataset_operation
 from agent.operations.running import DatasetCall
+from agent.operations.upkeep.progress import STEP, UpkeepProgress
 from agent.status.figures import stamp
 from agent.status.state import Role
-
-_STEP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +28,9 @@ def _changes(request: GenerationsCollectRequest) -> bool:
 
 @dataset_operation("generations-collect", GenerationsCollectRequest, role=Role.STANDBY, long=True, changes=_changes)
 def _collect(call: DatasetCall, request: GenerationsCollectRequest) -> Json:
-    collector = call.member.standby().collector
+    collector, told = call.member.standby().collector, UpkeepProgress(call, "collect", "collect")
     if request.dry_run:
-        planned = collector.plan(_Told(call))
+        planned = collector.plan(told)
         plan = planned.plan
         return {
             "since": stamp(planned.since),
@@ -42,25 +39,8 @@ def _collect(call: DatasetCall, request: GenerationsCollectRequest) -> Json:
             "written": plan.writes,
             "bytes": plan.frees,
         }
-    asked, told = collector.ask(), _Told(call)
-    while (gone := asked.wait(_STEP)) is None:
+    asked = collector.ask()
+    while (gone := asked.wait(STEP)) is None:
         told()
     written = gone.compacted.written
     return {"chunks": gone.chunks, "bytes": gone.bytes, "packs": gone.packs, "written": written}
-
-
-class _Told:
-    """Says that it goes on, at most each half second."""
-
-    def __init__(self, call: DatasetCall) -> None:
-        self._call = call
-        self._due = 0.0
-
-    def __call__(self) -> None:
-        """Raises ``TryAgain`` when the agent stops."""
-        if self._call.agent.stopping.is_set():
-            raise TryAgain("collect", self._call.dataset, "the agent is stopping")
-        now = time.monotonic()
-        if now >= self._due:
-            self._due = now + _STEP
-            self._call.progress({"phase": "collect"})

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,14 +91,6 @@ def test_with_two_standbys_the_one_that_is_read_keeps_it_and_a_dead_one_costs_no
         assert "as it stands again" == _kept(gamma, done["generation_before"], tmpfs_dir / "second")
 
 
-def _cut_off(command: subprocess.Popen[str]) -> str:
-    """Press Ctrl-C until it ends, as a person does: a first one may come where the interpreter lets go of it."""
-    while True:
-        command.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            return command.communicate(timeout=3)[0]
-
-
 def test_one_that_was_cut_off_names_what_was_kept_first(tmpfs_dir: Path) -> None:
     """Its name is said before anything is written; the same command again names the same, and what was half restored apart from
     it. That the standby took one a moment ago makes no event each second."""
@@ -115,7 +105,8 @@ def test_one_that_was_cut_off_names_what_was_kept_first(tmpfs_dir: Path) -> None
         (first,) = (word for word in line.split() if word.startswith("20"))
         # It has begun to make things, beside the record.
         eventually(lambda: [one for one in file.parent.glob(".hikae/restore/*") if one.is_dir()])
-        said = _cut_off(command)
+        command.send_signal(signal.SIGINT)
+        said, _ = command.communicate(timeout=60)
         assert (True, True) == (command.returncode != 0, f"what stood there is generation {first}" in said), said
         wire.throttle(None)
         file.write_text("half restored")

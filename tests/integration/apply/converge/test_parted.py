@@ -208,6 +208,11 @@ def test_what_could_not_be_parted_is_told_until_it_is(it: Rig, tree: Tree) -> No
     applier = it.applier()
     applier.prepare()
     assert ["further-names"] == it.problems()
+    tree.link(ROOT, b"third", tree.at(b"a"))
+    newest = it.commit(tree)
+    applier.prepare()
+    assert ["further-names"] == it.problems()  # that the newest commit has one more makes it no wanted one
+    assert 0 == applier.converge(newest, silent).failed
     outside.unlink()
     applier.verify(deep=False, repair=True)
     assert [] == it.problems()
