@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -25,9 +26,12 @@ def test_it_says_what_an_interpreter_of_its_own_says(words: tuple[str, ...]) -> 
 
 
 def open_in(process: int) -> set[str]:
-    """What the descriptors of a process lead to."""
-    directory = Path(f"/proc/{process}/fd")
-    return {os.readlink(directory / name) for name in os.listdir(directory)}
+    """What the descriptors of a process lead to; it may close one while they are read."""
+    found = set()
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(descriptor))
+    return found
 
 
 def test_it_takes_over_no_descriptor_and_can_be_killed(tmpfs_dir: Path) -> None:
