@@ -27,7 +27,7 @@ Name = tuple[ObjectId, bytes]
 ROWS = 1000
 #: A commit of a walk: larger, as each costs a sync on both sides; not so large that the standby waits for the first one,
 #: or has to read back from the vault what the cache still held a moment ago (measured, docs/performance.md).
-BULK_ROWS = 4000
+BULK_ROWS = 3000
 BYTES = 16 << 20
 
 _IDS_AT_ONCE = 256

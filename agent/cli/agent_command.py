@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agent.cli.context import Context
-from agent.process.lean_imports import import_structlog
+from agent.process.lean_imports import import_grpc, import_structlog
 from agent.process.shedding import import_shed
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -35,6 +35,7 @@ def agent(context: Context, log_level: str, log_json: bool | None, web: bool) ->
 
     configure(log_json, log_level)
     # Only now: what stands behind it (gRPC, SQLite) takes longer to import than a wrong configuration takes to name.
+    import_grpc()
     from agent.process.service import run
 
     return run(settings, web=web)

@@ -28,7 +28,7 @@ from agent.node.promoting.predicting import Predictor
 from agent.node.promoting.promotability import NOTHING_KNOWN, Witness, promotion_of
 from agent.node.promoting.world import asked_anew, promotion_kind
 from agent.node.rehearsing.last_rehearsal import LastRehearsal
-from agent.node.rehearsing.rehearsal_world import rehearsal_kind
+from agent.node.rehearsing.rehearsal_kind import rehearsal_kind
 from agent.node.rehearsing.scheduled_rehearsal import ScheduledRehearsal
 from agent.node.reigning.own_history import OwnHistory
 from agent.node.reigning.rolling_back import rollback_kind
@@ -39,10 +39,9 @@ from agent.node.reopening import Tended
 from agent.node.standby import Standby
 from agent.node.stepping.stepped import AnyKind, SteppedRun, SteppedWork
 from agent.node.switching.handed_over import tell_handed_over
-from agent.node.switching.handing_over import finish_kind, switchover_kind
 from agent.node.switching.planning import PlannedSwitchovers
 from agent.node.switching.role_keeping import observe, steps_ended
-from agent.node.switching.taking_over import take_over_kind
+from agent.node.switching.switchover_kinds import finish_kind, switchover_kind, take_over_kind
 from agent.roles import lineage, rewound
 from agent.roles.assignment import Assignment, assign
 from agent.roles.confirmation import Confirmation

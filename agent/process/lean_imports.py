@@ -22,3 +22,16 @@ def import_structlog() -> None:
     finally:
         if hidden:
             del sys.modules["rich"]
+
+
+def import_grpc() -> None:
+    """Import gRPC for the agent: without its half for asyncio, which takes 0.6 MiB and which nothing here calls. To be called
+    before anything imports gRPC; where that was imported already, nothing is gained or lost."""
+    if "grpc" in sys.modules:
+        return
+    # gRPC imports it as its last act, and uses nothing of it itself.
+    sys.modules["grpc.aio"] = ModuleType("grpc.aio", "Not imported: see agent.process.lean_imports.")
+    try:
+        import_module("grpc")
+    finally:
+        del sys.modules["grpc.aio"]

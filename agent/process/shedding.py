@@ -1,25 +1,28 @@
-"""What of the code only its readers need does not stay in the agent's memory: 3 MiB of 50 (docs/performance.md).
+"""What of the code only its readers need does not stay in the agent's memory: 6 MiB of 50 (docs/performance.md).
 
-Docstrings of modules and classes, annotations of functions, and the methods that ``dataclasses`` writes anew for each class
-although they do the same in all. Docstrings of functions stay: they are among the constants that code may use. It is done right
-after each module is imported, so that the next one takes the memory; once all is imported, holes would be left that nothing fits
-into. ``python -OO`` would do a part of it, and compile everything anew at each start where the code may not be written beside
-the source.
+Docstrings, annotations of functions, and the methods that ``dataclasses`` writes anew for each class although they do the same in
+all. It is done right after each module is imported, so that the next one takes the memory; once all is imported, holes would be
+left that nothing fits into. ``python -OO`` would do a part of it, and compile everything anew at each start where the code may
+not be written beside the source.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import opcode
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from operator import attrgetter
 from types import FunctionType, ModuleType
+from typing import Any
 
 #: What code that ``dataclasses`` makes says of its file.
 _MADE = "<string>"
 _OURS = "agent."
+_OF_CONSTANTS = frozenset(opcode.hasconst)
 
 
 def import_shed() -> None:
@@ -55,10 +58,10 @@ def shed_from(module: ModuleType) -> None:
             kind.__doc__ = None
         _share_made_methods(kind)
         for function in _functions_of(kind):
-            del function.__annotations__
+            _shed_from_function(function)
     for one in vars(module).values():
         if isinstance(one, FunctionType) and one.__module__ == module.__name__:
-            del one.__annotations__
+            _shed_from_function(one)
 
 
 def _classes_of(module: ModuleType) -> list[type]:
@@ -73,6 +76,25 @@ def _functions_of(kind: type) -> Iterator[FunctionType]:
             yield one.__func__
         elif isinstance(one, property):
             yield from (part for part in (one.fget, one.fset) if isinstance(part, FunctionType))
+
+
+def _shed_from_function(function: FunctionType) -> None:
+    """Of it and of those that it wraps."""
+    wrapped: object = function
+    while isinstance(wrapped, FunctionType):
+        del wrapped.__annotations__
+        code, text = wrapped.__code__, wrapped.__doc__
+        wrapped.__doc__ = None
+        # A docstring is the first constant; code that has the same text as a value uses that one too.
+        if text is not None and code.co_consts[:1] == (text,) and not _uses_first_constant(code.co_code):
+            wrapped.__code__ = code.replace(co_consts=(None, *code.co_consts[1:]))
+        wrapped = getattr(wrapped, "__wrapped__", None)
+
+
+def _uses_first_constant(instructions: bytes) -> bool:
+    """Pairs of operation and argument (``dis``). One whose argument has a part before it only looks as if: no harm."""
+    pairs = zip(instructions[0::2], instructions[1::2], strict=True)
+    return any(argument == 0 and operation in _OF_CONSTANTS for operation, argument in pairs)
 
 
 def _share_made_methods(kind: type) -> None:
@@ -105,4 +127,34 @@ def _shown(self: object) -> str:
     return f"{type(self).__qualname__}({', '.join(f'{one.name}={getattr(self, one.name)!r}' for one in fields)})"
 
 
-_SHARED = {"__setattr__": _refuse_assignment, "__delattr__": _refuse_deletion, "__repr__": _shown}
+def _is_equal(self: object, other: object) -> Any:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    values = _VALUES.get(type(self)) or _values_of(type(self))
+    return values(self) == values(other)
+
+
+def _hashed(self: object) -> int:
+    return hash((_VALUES.get(type(self)) or _values_of(type(self)))(self))
+
+
+#: By class, what gives the values of the fields by which it is compared: made when it is first compared.
+_VALUES: dict[type, Callable[[object], tuple[Any, ...]]] = {}
+
+
+def _values_of(kind: type) -> Callable[[object], tuple[Any, ...]]:
+    names = [one.name for one in dataclasses.fields(kind) if one.compare]
+    if len(names) > 1:
+        _VALUES[kind] = attrgetter(*names)
+    else:
+        _VALUES[kind] = lambda value: tuple(getattr(value, name) for name in names)
+    return _VALUES[kind]
+
+
+_SHARED = {
+    "__setattr__": _refuse_assignment,
+    "__delattr__": _refuse_deletion,
+    "__repr__": _shown,
+    "__eq__": _is_equal,
+    "__hash__": _hashed,
+}

@@ -44,7 +44,7 @@ class Settle:
     def __init__(
         self,
         *,
-        quiet: float = 0.005,
+        quiet: float = 0.004,
         longest: float = 0.5,
         limit: int = 100_000,
         busy: int = 256,

@@ -81,10 +81,13 @@ class StandingEntries:
     moment: CommitNumber = NOTHING
     dirs: DirTree = field(init=False)
     _mount: int = 0
+    #: Whether some object is known to have lost its further names: flags are slow to ask, and this is asked of each file.
+    _loses_links: bool = False
 
     def __post_init__(self) -> None:
         self.moment = self.wanted.at
         self._mount = mount_of_fd(self.output.root)
+        self._loses_links = Unkept.LINKS in self.unkept
         self.dirs = DirTree(self.output.root, self._locate, self._expect)
 
     def close(self) -> None:
@@ -226,9 +229,9 @@ class StandingEntries:
         """Note down an open object (O_PATH will do) that has got all its metadata but what was refused."""
         st = os.fstat(fd)
         unkept = of_refusals(refused, row, st)
-        if row.id in self.copied or (self.unkept & Unkept.LINKS and self.was_unkept(row.id) & Unkept.LINKS):
+        if row.id in self.copied or (self._loses_links and Unkept.LINKS in self.was_unkept(row.id)):
             unkept |= Unkept.LINKS
-        if unkept:
+        if unkept is not Unkept.NOTHING:
             self.newly_unkept += 1
         self.ledger.record(row.id, handle or handle_of_fd(fd), st, unkept)
 

@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from agent.apply.results import ApplyPhase
-from agent.config.values import Dataset
 from agent.core.errors import CalledOff, Refused, TryAgain
 from agent.core.ids import NOTHING, CommitNumber
-from agent.core.problem_codes import REHEARSAL_FAILED
 from agent.core.standing import Rehearsed
 from agent.node.context import Surroundings
-from agent.node.rehearsing.last_rehearsal import LastRehearsal
 from agent.node.rehearsing.on_stage import Probe, Stage, hidden_places
 from agent.node.rehearsing.probe_units import unit_programs, unit_text
+from agent.node.rehearsing.rehearsal_kind import RehearsingMember
 from agent.node.standby import Standby
-from agent.node.stepping.stepped import SteppedRun, StepsKind
-from agent.roles.rehearsal.steps import KIND, OPERATION, RECORD, TABLE, RehearsalWorld
+from agent.node.stepping.stepped import SteppedRun
+from agent.roles.rehearsal.steps import OPERATION
 from agent.status.state import Role
 from agent.steps.hooks import HookPlace, hook_environment
-from agent.steps.record import Facts
 
 _STEP = 0.1
 
 
-class RehearsingMember(Protocol):
-    """The dataset whose standby is tried (``node.member.Member``). Any thread."""
-
-    dataset: Dataset
-    rehearsals: LastRehearsal
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def role(self) -> Role: ...
-
-    def standby(self) -> Standby:
-        """The open standby. Raises ``TryAgain``, ``NotFound``."""
-        ...
-
-
-def rehearsal_kind(member: RehearsingMember, around: Surroundings) -> StepsKind[RehearsalWorld]:
-    """A rehearsal of a standby, for ``node.stepping.stepped``. Whatever else is wished goes before it."""
-
-    def world(_arguments: Facts, run: SteppedRun) -> RehearsalWorld:
-        return _World(member, around, run)
-
-    return StepsKind(
-        KIND, RECORD, "a rehearsal", REHEARSAL_FAILED, TABLE, world, lambda: member.role is Role.STANDBY, gives_way=True
-    )
-
-
-class _World:
-    """``roles.rehearsal.steps.RehearsalWorld`` of one member."""
+class RehearsalOnStage:
+    """``roles.rehearsal.steps.RehearsalWorld`` of one member: what only who rehearses has in memory."""
 
     def __init__(self, member: RehearsingMember, around: Surroundings, run: SteppedRun) -> None:
         self._member = member

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
 
 from agent.adopt.filling.fill_mark import begin_filling
 from agent.core.clock import boot_id
@@ -15,29 +14,21 @@ from agent.node.following.generations.generation_keeper import GenerationKeeper,
 from agent.node.kinds.standby_kind import took_for_standby
 from agent.node.primary import Primary
 from agent.node.reigning.not_captured import require_captured
+from agent.node.rejoining.rejoin_kind import RejoinedMember
 from agent.node.standby import Standby
-from agent.node.stepping.hooks_in_steps import HookedMember, HooksInSteps
-from agent.node.stepping.step_in_hand import ChangesRole, StepInHand
+from agent.node.stepping.hooks_in_steps import HooksInSteps
+from agent.node.stepping.step_in_hand import StepInHand
 from agent.node.stepping.stepped import SteppedRun
 from agent.roles.record import RoleRecord
 from agent.roles.rejoin.divergence import KeptAt, keep_divergence
 from agent.roles.rejoin.obstacle import STANDS, FollowWait, hindrance
 from agent.roles.rejoin.steps import KIND, KeptDivergence, WantedRejoin
-from agent.status.facts import DatasetFacts
 from agent.status.state import Role
 from agent.steps.hooks import HookResult
 from agent.store.catalog.catalog import Catalog
 from agent.store.local import Local
 
 _STEP = 0.2
-
-
-class RejoinedMember(HookedMember, ChangesRole, Protocol):
-    """The dataset that rejoins (``node.member.Member``). Any thread."""
-
-    def facts(self) -> DatasetFacts:
-        """As status tells it now."""
-        ...
 
 
 class RejoiningNode:

@@ -11,32 +11,23 @@ from agent.config.values import Peer
 from agent.core.errors import CalledOff, HikaeError, Refused, TryAgain, Unreachable
 from agent.core.forwarded import Forwarded
 from agent.core.ids import CommitNumber, Epoch, shown_commit
-from agent.core.problem_codes import SWITCHING_OVER
 from agent.fs.writers.processes import Writer
 from agent.node.context import Surroundings
 from agent.node.kinds.standby_kind import took_for_standby
 from agent.node.primary import Primary
 from agent.node.reigning.not_captured import require_captured
-from agent.node.stepping.stepped import SteppedRun, StepsKind
+from agent.node.stepping.stepped import SteppedRun
 from agent.node.switching.switched_member import STEP, SwitchedMember, SwitchedNode
 from agent.roles.record import ROLE, HandedOver, RoleRecord, following, read_record
 from agent.roles.switchover.answers import gates_in, owed_in, said_in, stands_in, steps_in
 from agent.roles.switchover.arrival import ArrivalWait
 from agent.roles.switchover.own_gates import own_gate
 from agent.roles.switchover.steps import (
-    FINISH,
-    FINISH_RECORD,
-    FINISH_TABLE,
-    KIND,
-    RECORD,
-    TABLE,
     Gates,
     StandsAt,
-    SwitchoverWorld,
     WantedSwitchover,
     epoch_fact,
     is_equal,
-    switchover_in,
     what_lacks,
 )
 from agent.rpc.peers.peer_caller import PeerCaller
@@ -59,24 +50,6 @@ _OPENED = 60.0
 _STANDS = 5.0
 #: After so many seconds of a take-over that nobody answers it is left to the next command.
 _TAKE_OVER = 60.0
-
-
-def switchover_kind(member: SwitchedMember, around: Surroundings) -> StepsKind[SwitchoverWorld]:
-    """A switchover away from this node, for ``node.stepping.stepped``."""
-
-    def world(arguments: Facts, run: SteppedRun) -> SwitchoverWorld:
-        return HandingOver(member, around, switchover_in(arguments), run)
-
-    return StepsKind(KIND, RECORD, "a switchover", SWITCHING_OVER, TABLE, world, lambda: True)
-
-
-def finish_kind(member: SwitchedMember, around: Surroundings) -> StepsKind[SwitchoverWorld]:
-    """The end of one that has handed over, asked for anew."""
-
-    def world(arguments: Facts, run: SteppedRun) -> SwitchoverWorld:
-        return HandingOver(member, around, switchover_in(arguments), run)
-
-    return StepsKind(FINISH, FINISH_RECORD, "a switchover", SWITCHING_OVER, FINISH_TABLE, world, lambda: True)
 
 
 class HandingOver(SwitchedNode):

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from agent.core.ids import Epoch
-from agent.core.problem_codes import SWITCHING_OVER
-from agent.node.context import Surroundings
 from agent.node.primary import Primary
-from agent.node.stepping.stepped import SteppedRun, StepsKind
-from agent.node.switching.switched_member import SwitchedMember, SwitchedNode
+from agent.node.switching.switched_member import SwitchedNode
 from agent.roles.record import RoleRecord
-from agent.roles.switchover.taking_over import KIND, RECORD, TABLE, UNSAID, TakeOverWorld
 from agent.status.state import Role
 from agent.steps.hooks import HookResult
-from agent.steps.record import Facts
 
 _PATIENCE = 600.0
-
-
-def take_over_kind(member: SwitchedMember, around: Surroundings) -> StepsKind[TakeOverWorld]:
-    """A take-over by this node, for ``node.stepping.stepped``."""
-
-    def world(arguments: Facts, run: SteppedRun) -> TakeOverWorld:
-        return TakingOver(member, around, run, "take over", str(arguments.get("reason", "")) or UNSAID)
-
-    return StepsKind(KIND, RECORD, "a take-over", SWITCHING_OVER, TABLE, world, lambda: True)
 
 
 class TakingOver(SwitchedNode):

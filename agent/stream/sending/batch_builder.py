@@ -23,9 +23,11 @@ class Load:
     """Gathers parts until a batch is worth sending. Used by one thread."""
 
     def __init__(self, level: Callable[[], int], target: Callable[[], int]) -> None:
-        """``level``: how hard the next chunk is to be packed, of zstd; ``target``: bytes at which a batch is worth sending."""
+        """``level``: how hard chunks are to be packed, of zstd; ``target``: bytes at which a batch is worth sending. Both are
+        asked when a batch begins."""
         self._level = level
         self._target = target
+        self._level_now, self._target_now = 0, 1
         self._parts: list[PrimaryPart] = []
         self._size = self._opened = self._patches = 0
         self._clear()
@@ -45,7 +47,7 @@ class Load:
     def full(self) -> bool:
         """Whether it is time to send: by what travels, or by what the peer will have to open of it."""
         return (
-            self._size >= self._target()
+            self._size >= self._target_now
             or self._opened >= OPENED_TARGET
             or self._patches >= PATCHES_TARGET
             or len(self._parts) >= PARTS_MAX // 2
@@ -64,10 +66,12 @@ class Load:
     def chunk(self, kind: int, name: bytes, raw: bytes, runs: Runs = (), content: int = 0) -> None:
         """Add a chunk, compressed where that helps; as a patch where ``runs`` make a clearly smaller one.
         ``content``: see ``Data``."""
+        if not self._size:
+            self._begin()
         if content != self._content:
             self._close_data()
             self._content = content
-        packed = (runs and pack_patch(name, kind, raw, runs)) or pack_chunk(name, kind, raw, self._level())
+        packed = (runs and pack_patch(name, kind, raw, runs)) or pack_chunk(name, kind, raw, self._level_now)
         self._kinds.append(kind)
         self._codecs.append(packed.codec)
         self._raw.append(packed.raw_length)
@@ -79,6 +83,8 @@ class Load:
 
     def part(self, part: PrimaryPart) -> None:
         """Add any other part, after the chunks given so far."""
+        if not self._size:
+            self._begin()
         self._close_data()
         self._parts.append(part)
         self._size += 96
@@ -93,6 +99,9 @@ class Load:
         self._parts = []
         self._size = self._opened = self._patches = 0
         return batch
+
+    def _begin(self) -> None:
+        self._level_now, self._target_now = self._level(), self._target()
 
     def _close_data(self) -> None:
         if self._payload:

@@ -55,8 +55,10 @@ def put_chunks(
     left = {chunk.name for chunk in item.chunks} - had if patches else set()
     for chunk in item.chunks:
         if chunk.name not in had:
-            is_patch = patches and not any(run.base in left for run in chunk.runs)
-            load.chunk(chunk.kind, chunk.name, chunk.data, chunk.runs if is_patch else (), content)
+            runs = chunk.runs
+            if runs and (not patches or any(run.base in left for run in runs)):
+                runs = ()
+            load.chunk(chunk.kind, chunk.name, chunk.data, runs, content)
             left.discard(chunk.name)
             if load.full:
                 yield from talk.say(load.take())

@@ -14,6 +14,7 @@ from agent.process.shedding import shed_from
 
 _SOURCE = '''
 """A module."""
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class Further(Point):
 class Open:
     a: list[int] = field(default_factory=list)
 
+@dataclass(frozen=True, slots=True)
+class Empty:
+    pass
+
 @dataclass(frozen=True)
 class Own:
     x: int
@@ -61,6 +66,11 @@ def add(a: int, *, b: int = 1) -> int:
 def said() -> str:
     "said"
     return "said"
+
+@contextmanager
+def opened(a: int):
+    """Meanwhile."""
+    yield a
 '''
 _SHOWN = "Further(x=1, y=2, z=4)"
 _AGENT = """
@@ -88,16 +98,20 @@ def module() -> ModuleType:
     return made
 
 
-def test_docstrings_and_annotations_of_functions_are_gone(module: ModuleType) -> None:
-    functions = [module.add, module.said, module.Point.sum.fget, module.Point.zero, module.Own.__repr__]
-    assert [None] * 2 == [one.__doc__ for one in (module, module.Point)]
-    assert [{}] * 5 == [one.__annotations__ for one in functions]
+def test_docstrings_and_annotations_are_gone(module: ModuleType) -> None:
+    """Of functions that others wrap, too; and what a docstring was is no constant of theirs, unless they use it."""
+    wrapped = module.opened.__wrapped__
+    functions = [module.add, module.said, module.Point.sum.fget, module.Point.zero, module.Own.__repr__, wrapped]
+    assert [None] * 8 == [one.__doc__ for one in (module, module.Point, *functions)]
+    assert [{}] * 6 == [one.__annotations__ for one in functions]
+    assert [None, "said", None, None, None, None] == [one.__code__.co_consts[0] for one in functions]
 
 
 def test_functions_do_what_they_did(module: ModuleType) -> None:
-    assert (3, 5, "said", 3, 0) == (
-        module.add(2), module.add(2, b=3), module.said(), module.Point(1).sum, module.Point.zero().sum
-    )  # fmt: skip
+    with module.opened(7) as seven:
+        assert (3, 5, "said", 3, 0, 7) == (
+            module.add(2), module.add(2, b=3), module.said(), module.Point(1).sum, module.Point.zero().sum, seven
+        )  # fmt: skip
 
 
 def test_values_are_what_they_were(module: ModuleType) -> None:
@@ -106,6 +120,17 @@ def test_values_are_what_they_were(module: ModuleType) -> None:
     assert point == dataclasses.replace(point, hidden=b"2")
     assert {point: 1}[module.Further(1, z=4)] == 1
     assert [_SHOWN, "Open(a=[])", "own"] == [repr(point), repr(module.Open()), repr(module.Own(1))]
+
+
+def test_values_are_compared_and_hashed_as_they_were(module: ModuleType) -> None:
+    """By the fields that count, whatever the class; what cannot be hashed could not before."""
+    one, other = module.Point(1, hidden=b"1"), module.Point(1, 3)
+    assert (True, False, False) == (one == module.Point(1), one == other, one == module.Further(1))
+    assert (True, False, False) == (module.Own(1) == module.Own(1), module.Own(1) == module.ByHand(1), one == (1, 2))
+    assert (hash((1, 2)), hash((1,)), hash((1,))) == (hash(one), hash(module.Own(1)), hash(module.ByHand(1)))
+    assert (module.Open(), module.Empty()) == (module.Open([]), module.Empty())
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(module.Open())
 
 
 @pytest.mark.parametrize("make", ["Point", "Further", "Own", "ByHand"])
