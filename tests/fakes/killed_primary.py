@@ -63,11 +63,16 @@ class Load(threading.Thread):
 def kill_under_load(both: Pair, rng: random.Random) -> Killed:
     """Kill alpha at a random moment of 50 writes a second, and promote beta."""
     load = Load(both.source, 50)
+
+    def foretold() -> tuple[float, dict[str, Any]] | None:
+        """When it was asked, and what it says; nothing before alpha has told it up to when all is there."""
+        at, said = time.monotonic(), both.beta.look()["promotion"]
+        return (at, said) if said["loss"]["seconds"] is not None else None
+
     load.start()
     try:
         eventually(lambda: len(load.written) > rng.randint(20, 120))
-        said_at = time.monotonic()
-        said = both.beta.look()["promotion"]
+        said_at, said = eventually(foretold)
         eventually(lambda: time.monotonic() - said_at > 1.0)
         both.alpha.kill()
     finally:

@@ -230,6 +230,8 @@ def test_edits_of_what_is_only_relied_on_end_no_call() -> None:
     with pair(ADOPT) as both:
         some_files(both, 6)
         relied_on(both)
+        # That nobody was connected before is told by then.
+        both.alpha.connected()
         before = [len(agent.log.read_text()) for agent in (both.alpha, both.beta)]
         for number in range(6):
             with (both.source / f"file{number}").open("ab") as file:

@@ -62,7 +62,7 @@ def console() -> Iterator[Console]:
         both.base.chmod(0o755)
         made = Console(both.base, both.alpha)
         both.begin()
-        eventually(lambda: asked(made.ports.health, "/readyz")[0] == 200)
+        eventually(lambda: asked(made.ports.health, "/datasets/web/primary")[0] == 200)
         yield made
 
 

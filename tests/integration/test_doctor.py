@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes.agents import Agent, pair
+from fakes.eventually import eventually
 
 NOTHING_TO_DO = '[dataset.hooks]\nstart = "none"\nstop = "none"\n'
 
@@ -31,11 +32,17 @@ def asked_for(found: dict[str, list[dict[str, Any]]]) -> set[str]:
     return bad - {"state"}
 
 
+def tells_of_nothing(agent: Agent) -> None:
+    """Wait until what it publishes has no problem: a first call to a peer that did not listen yet is told for a moment."""
+    eventually(lambda: not {"error", "warning"} & {one["severity"] for one in agent.problems().values()})
+
+
 def test_a_good_pair_and_the_authoritys_key_on_its_primary(tmp_path: Path) -> None:
     """Nothing to do on either node; then the key, wherever it lies; then a peer whose agent was stopped."""
     with pair(NOTHING_TO_DO, directory=str(tmp_path)) as both:
         both.begin()
         for one in both.agents:
+            tells_of_nothing(one)
             done = one.run("doctor")
             assert (set(), "") == (asked_for(findings(one)), done.stderr)
             assert [] == [line for line in done.stdout.splitlines() if len(line) > 80]
@@ -53,6 +60,7 @@ def test_without_an_agent_and_with_one_that_hangs() -> None:
     with pair(NOTHING_TO_DO) as both:
         assert {"agent", "peer"} == asked_for(findings(both.alpha))
         both.begin()
+        tells_of_nothing(both.alpha)
         both.beta.stand_still()
         try:
             assert "agent" not in asked_for(findings(both.alpha))

@@ -16,7 +16,8 @@ def test_what_happened_is_found_and_told_on_either_node() -> None:
         (both.source / os.fsdecode(b"odd\xff[1]")).write_text("x")
         both.begin()
         newest = both.beta.look()["commit"]["time"]
-        (both.source / "etc" / "app.conf").write_text("other")
+        with (both.source / "etc" / "app.conf").open("r+") as file:
+            file.write("other")  # in one step: emptied first, it might be seen so
         both.alpha.wait()
         (both.source / "etc").rename(both.source / "conf")
         both.alpha.wait()

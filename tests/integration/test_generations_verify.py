@@ -74,7 +74,7 @@ def test_a_share_that_was_missed_is_made_up_and_told() -> None:
             began = {"began": time.time_ns() - _MONTH, "ran": 0, "next": 0, "stretches": [[0, PLACES, 0]], "last": None}
             local.set_value("checked-chunks", json.dumps({**began, "lost": []}).encode(), durable=True)
         both.beta.start()
-        eventually(lambda: (verified(both.beta).get("last") or {}).get("damaged") == 1, 60)
+        eventually(lambda: (verified(both.beta).get("last") or {}).get("damaged") == 1, 90)
         told = verified(both.beta)
         assert (1, 1, 0, True) == (
             told["damaged"],

@@ -11,7 +11,10 @@ from fakes.agents import Agent, Pair, pair
 from fakes.eventually import eventually
 from house.json_answers import ANSWERS, other_keys
 
-HOOKS = """[dataset.hooks]
+#: Of two generations one goes, whether or not an hour ends between them.
+HOOKS = """generations.schedule = "none"
+generations.keep = { last = 1 }
+[dataset.hooks]
 stop = ["true"]
 start = ["true"]
 """

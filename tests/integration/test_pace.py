@@ -22,6 +22,8 @@ from fakes.proxy import Proxy, proxy
 MB = 1_000_000
 RATE = 2 * MB
 SLOW = '[dataset.limits]\nfirst_sync = [{ rate = "2MB/s" }]\nsteady = [{ rate = "2MB/s" }]\n'
+#: At which a first sync of some megabytes outlasts the commands, and the restart, that come in the middle of it.
+SLOWER = SLOW.replace("2MB/s", "500kB/s")
 
 
 @contextmanager
@@ -76,7 +78,7 @@ def test_a_rate_is_kept_and_raised_while_it_runs(rng: random.Random) -> None:
         eventually(lambda: limit_of(both) == (RATE, "first_sync"))
         eventually(lambda: wire.carried > 4 * MB)
         begun, before = time.monotonic(), wire.carried
-        eventually(lambda: wire.carried > before + 8 * MB)
+        eventually(lambda: wire.carried > before + 12 * MB)
         rate = (wire.carried - before) / (time.monotonic() - begun)
         assert 0.3 * RATE < rate < 1.7 * RATE
         assert re.search(r"first-sync .*limited to 2 MB/s", page(both.alpha))
@@ -132,6 +134,7 @@ def test_steady_hours_wait_for_nobody() -> None:
         assert Exit.TRY_AGAIN == both.alpha.run("wait", "web", "--timeout", "2").returncode
         eventually(lambda: limit_of(both) == (0, "steady"))
         assert "sending waits until " in page(both.alpha)
+        eventually(lambda: 2 == both.alpha.look()["commit"]["entries"])
         assert 0 == both.alpha.json("reconcile", "web")["found"]
         begun = time.monotonic()
         both.alpha.restart()
@@ -177,16 +180,15 @@ def test_what_is_wrong_or_cannot_change_is_named() -> None:
 def test_both_nodes_say_the_same_of_a_first_sync(rng: random.Random) -> None:
     """While the standby lacks files both are in the first sync, `check` is a warning, the total is that of the source, and
     what is there never passes it; once they stand there both stream."""
-    slow = SLOW.replace("2MB/s", "1MB/s")
-    with limited(slow) as (both, _):
-        fill(both, rng, 8)
+    with limited(SLOWER) as (both, _):
+        fill(both, rng, 16)
         begin(both)
-        eventually(lambda: sync_of(both.beta).get("total_bytes") == 8 * MB)
+        eventually(lambda: sync_of(both.beta).get("total_bytes") == 16 * MB)
         eventually(lambda: "first-sync" == both.alpha.look()["state"] == both.beta.look()["state"])
         assert (1, 1) == (both.alpha.run("check").returncode, both.beta.run("check").returncode)
         for agent in (both.alpha, both.beta):
             said = sync_of(agent)
-            assert (8 * MB, True) == (said["total_bytes"], said["done_bytes"] < 8 * MB)
+            assert (16 * MB, True) == (said["total_bytes"], said["done_bytes"] < 16 * MB)
         _hurry(both)
         both.mirror()
         eventually(lambda: "streaming" == both.alpha.look()["state"] == both.beta.look()["state"])
@@ -194,8 +196,9 @@ def test_both_nodes_say_the_same_of_a_first_sync(rng: random.Random) -> None:
 
 
 def _hurry(both: Pair) -> None:
-    """Let the rest of a first sync at 1 MB/s go as fast as it can."""
-    both.alpha.config.write_text(both.alpha.config.read_text().replace("1MB/s", "400MB/s"))
+    """Let the rest of a first sync go as fast as it can."""
+    text = both.alpha.config.read_text()
+    both.alpha.config.write_text(re.sub(r'rate = "\w+/s"', 'rate = "400MB/s"', text))
     both.alpha.json("reload")
 
 
@@ -209,7 +212,7 @@ def test_both_nodes_say_the_same_of_a_first_sync_that_is_resumed(which: str) -> 
     """Either agent is started anew in the middle: both are in the first sync again, with the whole total, no more than
     that as there, and an estimate, until all stands there."""
     rng = random.Random(1)
-    with limited(SLOW.replace("2MB/s", "1MB/s")) as (both, _):
+    with limited(SLOWER) as (both, _):
         fill(both, rng, 16)
         begin(both)
         eventually(lambda: sync_of(both.alpha).get("done_bytes", 0) > 2 * MB)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ import pytest
 
 from fakes.agents import Pair, pair
 from fakes.eventually import eventually
+from fakes.promotable import lacks_only
 from fakes.roles import make_primary, reign
 
 STEPS = ["gates", "generation", "before_promote", "moment", "role", "serve", "start", "after_promote"]
@@ -54,7 +56,14 @@ def test_the_standby_of_a_dead_primary_serves(both: Pair) -> None:
 
 def test_a_primary_that_lives_is_no_reason(both: Pair) -> None:
     """Exit 3 and the gates, and nothing has changed; --dry-run says the same without a refusal."""
-    refused = both.beta.run("promote", "web", "--yes", "--json")
+    lacks_only(both.beta, "primary")
+
+    def typed() -> subprocess.CompletedProcess[str] | None:
+        """It is asked for two seconds whether it lives, and may need longer."""
+        done = both.beta.run("promote", "web", "--yes", "--json")
+        return done if "alpha is connected" not in done.stdout else None
+
+    refused = eventually(typed)
     told = json.loads(refused.stdout)
     assert (3, True) == (refused.returncode, told["refused"])
     gates = {one["name"]: one for one in told["gates"]}
@@ -140,13 +149,18 @@ def test_a_promotion_that_was_killed_goes_on(both: Pair, step: int) -> None:
 
 @contextmanager
 def _large_announced(both: Pair) -> Iterator[None]:
-    """A large file is being written, and the secondary shows that it was told of it."""
+    """A large file is being written, and the secondary shows that it was told of it, by a primary that stands still from before
+    that look on: where nothing is written for a while the file is whole, and would arrive."""
     with (both.source / "large").open("wb") as large:
 
         def grown() -> bool:
             large.write(bytes(4 << 20))
             large.flush()
-            return "large" in both.beta.look()["promotion"]["loss"]["paths"]
+            both.alpha.stand_still()
+            if "large" in both.beta.look()["promotion"]["loss"]["paths"]:
+                return True
+            both.alpha.go_on()
+            return False
 
         eventually(grown)
         yield

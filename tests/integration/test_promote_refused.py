@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
@@ -30,6 +31,21 @@ MOVED = '[dataset.hooks]\nstart = "none"\nbefore_promote = ["sh", "-c", "mv {0} 
 
 def _typed(both: Pair) -> subprocess.CompletedProcess[str]:
     return both.beta.run("promote", "web", "--force", "--yes")
+
+
+def _typed_between_looks(both: Pair, put_back: Callable[[], object]) -> subprocess.CompletedProcess[str]:
+    """A promotion whose hook takes the standby's directory away. Its place is looked at each second: where that comes between the
+    hook and the last gates, it is refused; it is typed again then, with the directory ``put_back``."""
+
+    def typed() -> subprocess.CompletedProcess[str] | None:
+        done = _typed(both)
+        if done.returncode != Exit.REFUSED or "hold: " not in done.stderr:
+            return done
+        put_back()
+        both.beta.cleared("standby-gone")
+        return None
+
+    return eventually(typed)
 
 
 def test_a_hook_that_fails_before_leaves_the_standby() -> None:
@@ -181,14 +197,18 @@ def test_what_stands_in_the_place_of_the_dataset_is_told_and_ends() -> None:
         both.beta.config.write_text(
             f'{text}[dataset.hooks]\nstart = "none"\nbefore_promote = ["sh", "-c", "{moved}"]\n'
         )
-        done = _typed(_mirrored(both))
+
+        def put_back() -> None:
+            both.target.unlink()
+            both.target.with_name(f"{both.target.name}.away").rename(both.target)
+
+        done = _typed_between_looks(_mirrored(both), put_back)
         says = (f'"{both.target}" is there, and is no directory', f"correct {both.beta.config}", "hikae reload")
         assert (75, [True] * 3) == (done.returncode, [one in done.stderr for one in says]), done.stderr
         assert "cannot promote (web): it waits at the step serve: " in done.stderr
         both.beta.told("not-running", says[0])
         assert "hikae reload" in both.beta.run("status", "web").stdout
-        both.target.unlink()
-        both.target.with_name(f"{both.target.name}.away").rename(both.target)
+        put_back()
         eventually(lambda: ("primary", None) == (both.beta.look().get("role"), both.beta.look().get("moving")), 60)
         assert (True, "a") == (both.beta.look()["serving"], (both.target / "a").read_text())
 
@@ -197,12 +217,13 @@ def test_a_promotion_whose_directory_is_gone_does_not_say_that_it_stands() -> No
     """It is the primary, which is held until that is back; what it says points there."""
     with pair(UNBRAKED) as both:
         both.beta.config.write_text(both.beta.config.read_text() + MOVED.format(both.target))
-        done = _typed(_mirrored(both))
+        away = both.target.with_name(f"{both.target.name}.away")
+        done = _typed_between_looks(_mirrored(both), lambda: away.rename(both.target))
         assert (0, True, False) == (
             done.returncode, "nothing is seen of it yet: hikae status web" in done.stdout, "changes are seen" in done.stdout,
         )  # fmt: skip
         both.beta.told("root-gone")
-        both.target.with_name(f"{both.target.name}.away").rename(both.target)
+        away.rename(both.target)
         both.beta.cleared("root-gone")
 
 

@@ -153,7 +153,7 @@ def test_a_third_node_follows_the_new_primary_by_itself() -> None:
         (paths["beta"] / "second").write_text("2")
         eventually(lambda: ("beta", 2) == (gamma.look()["primary"], gamma.look()["epoch"]))
         eventually((paths["gamma"] / "second").exists)
-        assert [] == differences(str(paths["beta"]), str(paths["gamma"]))
+        eventually(lambda: [] == differences(str(paths["beta"]), str(paths["gamma"])))
         gamma.cleared("ahead-of-primary", "not-running")
         gamma.restart()
         assert "beta" == gamma.look()["primary"]
@@ -168,6 +168,7 @@ def test_a_third_node_that_is_ahead_follows_once_it_is_told_to() -> None:
         beta.kill(signal.SIGTERM)
         (paths["alpha"] / "only gamma").write_text("of alpha")
         eventually((paths["gamma"] / "only gamma").exists)
+        eventually(lambda: "of alpha" == (paths["gamma"] / "only gamma").read_text())
         alpha.kill()
         make_primary(_home(beta), reign(2, "beta"))
         beta.start()
@@ -179,7 +180,7 @@ def test_a_third_node_that_is_ahead_follows_once_it_is_told_to() -> None:
         done = gamma.json("rejoin", "web", "--yes")
         assert ["only gamma"] == done["lost"]
         eventually(lambda: not (paths["gamma"] / "only gamma").exists())
-        assert [] == differences(str(paths["beta"]), str(paths["gamma"]))
+        eventually(lambda: [] == differences(str(paths["beta"]), str(paths["gamma"])))
         back = _restored(gamma, "divergence", made.base / "back")
         assert "of alpha" == (back / "only gamma").read_text()
         gamma.cleared("ahead-of-primary", "not-running")
