@@ -11,7 +11,7 @@ from fakes.agents import pair
 from fakes.killed_primary import Killed, kill_under_load
 
 #: What a machine adds to anything, in milliseconds: one that is loaded, and one on which nothing else runs (make soak).
-_LOADED, _ALONE = 10_000, 150
+_LOADED, _ALONE = 3_000, 150
 _NOISE = _ALONE if "HIKAE_SOAK_PART" in os.environ else _LOADED
 
 
