@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from agent import pki
 from agent.api.client import AdminClient
-from agent.core.errors import TryAgain, Unreachable
+from agent.core.errors import Refused, TryAgain, Unreachable
 from agent.operations.declaration import Reached
 from agent.operations.reading import StatusRequest
 from agent.operations.waiting import WaitRequest
@@ -120,7 +120,7 @@ class Agent:
         self.start()
         self.up()
 
-    def ended(self, within: float = 30.0) -> int:
+    def ended(self, within: float = 60.0) -> int:
         """Wait until the process ends by itself; its exit code."""
         assert self.process is not None
         code = self.process.wait(within)
@@ -183,13 +183,13 @@ class Agent:
             assert command.stdout is not None
             command.stdout.close()
 
-    def json(self, *arguments: str, timeout: float = 120) -> Any:
-        """A reading command's JSON; the command must succeed (69, no agent yet, and 75, not yet, are tried again)."""
+    def json(self, *arguments: str, timeout: float = 120, again: Collection[int] = (69, 75)) -> Any:
+        """A reading command's JSON; the command must succeed (``again``: 69, no agent yet, and 75, not yet, are tried again)."""
         deadline = time.monotonic() + timeout
         while True:
             done = self.run(*arguments, "--json", timeout=timeout)
             alive = self.process is not None and self.process.poll() is None
-            if done.returncode in (69, 75) and alive and time.monotonic() < deadline:
+            if done.returncode in again and alive and time.monotonic() < deadline:
                 continue
             assert done.returncode == 0, f"{arguments} on {self.name}: {done.returncode}\n{done.stderr}\n{self.tail()}"
             return json.loads(done.stdout)
@@ -216,7 +216,8 @@ class Agent:
         return {one["code"]: one for one in rows}
 
     def wait(self, level: Reached = "applied", within: float = 60.0, name: str = "web") -> None:
-        """`hikae wait` by the admin socket: everything that was written before is there; tried again while it cannot be."""
+        """`hikae wait` by the admin socket: everything that was written before is there; tried again while it cannot be, and
+        where it is refused: what stood in the way may have gone a moment ago, and be known for longer."""
         deadline = time.monotonic() + within
 
         def look() -> bool:
@@ -224,7 +225,7 @@ class Agent:
             left = max(0.1, deadline - time.monotonic())
             try:
                 AdminClient(str(self.socket)).ask(WaitRequest(name, level, left))
-            except (Unreachable, TryAgain):
+            except (Unreachable, TryAgain, Refused):
                 return False
             return True
 
@@ -405,8 +406,9 @@ class Fleet:
         for agent in self.agents:
             agent.up()
         for name, dataset in self.datasets.items():
-            limit = f"{timeout:.0f}"
-            self[dataset.primary].json("wait", name, "--applied", "--timeout", limit, timeout=timeout + 10)
+            words = ("wait", name, "--applied", "--timeout", f"{timeout:.0f}")
+            # Refused (3) is what stood in the way for 5 s: it may have gone a moment ago, and be known for longer.
+            self[dataset.primary].json(*words, timeout=timeout + 10, again=(3, 69, 75))
             self.must_equal(dataset)
 
     def must_equal(self, dataset: Shared) -> None:

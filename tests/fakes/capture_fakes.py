@@ -38,7 +38,7 @@ from agent.watch.settle import Settle
 from fakes.idle import nothing_first
 from fakes.trees import Seen, snapshot
 
-WAIT = 30.0
+WAIT = 60.0
 
 
 def wait_for(holds: Callable[[], bool]) -> None:

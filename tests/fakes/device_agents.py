@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from agent.core.errors import Refused
 from agent.watch.blocks.instances import leftovers_removed
 from fakes.agents import UNBRAKED, Agent, Fleet, Shared
 from fakes.eventually import eventually
@@ -31,19 +30,10 @@ class DevicePair(Fleet):
 
     def equal(self, primary: Agent | None = None, within: float = 90.0) -> None:
         """Wait until all that was written is applied, and until both hold the same: nobody writes now."""
-        eventually(lambda: self._waited(primary or self.alpha, within), within)
+        # It is refused while the standby is held as in use: what was unmounted may stand for a while in a mount namespace that
+        # another program of this machine made meanwhile.
+        (primary or self.alpha).wait(name="disk", within=within)
         eventually(self.is_equal, within)
-
-    def _waited(self, primary: Agent, within: float) -> bool:
-        """Whether all is applied; not while the standby is held as in use: what was unmounted may stand for a while in a mount
-        namespace that another program of this machine made meanwhile."""
-        try:
-            primary.wait(name="disk", within=within)
-        except Refused as error:
-            if "it is in use" not in str(error):
-                raise
-            return False
-        return True
 
     def is_equal(self) -> bool:
         """Whether both hold the same bytes, as far as the shorter of two block devices goes."""

@@ -61,8 +61,12 @@ def without_holes(tree: dict[bytes, Seen]) -> dict[bytes, Seen]:
 
 
 def differences(one: str, other: str, limit: int = 40) -> list[str]:
-    """What differs between two trees, in words; empty when they are equal."""
-    a, b = snapshot(one), snapshot(other)
+    """What differs between two trees, in words; empty when they are equal. Of one that is written meanwhile something may be gone
+    before it was looked at: that is a difference too, until the next look."""
+    try:
+        a, b = snapshot(one), snapshot(other)
+    except OSError as error:
+        return [f"not all could be looked at: {error}"]
     words: list[str] = []
     for path in sorted(a.keys() | b.keys()):
         if path not in a or path not in b:

@@ -107,7 +107,8 @@ def test_a_client_follows_promote_rejoin_and_switchover(tmp_path: Path, balanced
         both.alpha.told("fenced")
         both.alpha.json("rejoin", "web", "--yes")
         eventually(lambda: both.alpha.look().get("role") == "standby" and _ready(both.alpha))
-        assert {"beta"} == {who for _, who in client.seen()[-20:]}
+        client.until("beta")
+        assert "alpha" not in {who for _, who in client.seen()[-20:]}
         both.beta.json("switchover", "web", "--yes")
         switched = client.moved(time.monotonic(), "alpha")
         assert (True, True) == (promoted < WITHIN + LOADED, switched < WITHIN + LOADED), (promoted, switched)

@@ -37,7 +37,7 @@ def a_disk(directory: Path) -> bytes:
     with attached(root) as device, at_directory(device, directory / "root") as at:
         (at / "etc").mkdir()
         (at / "etc" / "hostname").write_text("alpha\n")
-        os.sync()
+        run("sync", "-f", str(at))
         found = root.read_bytes()
     whole = bytearray(disk.read_bytes())
     whole[:440] = b"\xfa" * 440

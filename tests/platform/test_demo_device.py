@@ -14,6 +14,7 @@ from agent.cli.demo.disks import require_disks
 from agent.core.errors import NotPermitted
 from agent.watch.blocks.tracefs import tracefs_place
 from fakes.agents import REPOSITORY
+from fakes.eventually import eventually
 from fakes.loop_device import needs_loops
 
 _COMMAND = (sys.executable, "-m", "agent.cli.main", "demo", "--device")
@@ -36,7 +37,8 @@ def test_all_of_it(tmpfs_dir: Path) -> None:
     found = json.loads(done.stdout.splitlines()[-1])
     wanted = {"identical": True, "restored_identical": True, "promoted": True, "lost_changes": 0, "generations": 1}
     assert wanted == {key: found[key] for key in wanted}
-    assert [] == [name for name in _traces() if name not in before and name.endswith("-demo")]
+    # Somebody else's demonstration may run beside this one, and ends.
+    eventually(lambda: not [name for name in _traces() if name not in before and name.endswith("-demo")])
     assert ([], False) == (os.listdir(tmpfs_dir), str(tmpfs_dir) in Path("/proc/self/mountinfo").read_text())
     steps = ("compare        the two disks", "promote", "rejoin", "alpha is the primary again")
     assert ([], 3) == ([step for step in steps if step not in done.stderr], done.stderr.count("equal bit for bit"))

@@ -20,7 +20,8 @@ from agent.capture.device.rhythm import RhythmLimits
 from agent.fs.thaw_guard import FreezeRoot, ThawGuard
 from agent.watch.blocks.choose import tracker_of
 from fakes.background import Background
-from fakes.device_station import DeviceStation, device_station, wait_for
+from fakes.device_station import DeviceStation, device_station
+from fakes.eventually import eventually
 from fakes.loop_device import attached, sparse
 from fakes.loop_image import MAKERS, can_mount, run, unmount
 
@@ -115,7 +116,7 @@ def test_each_commit_is_what_stood(kind: str, tmpfs_dir: Path, tmp_path: Path, s
 
                 made.outlet.on_commit = compare
                 with Scribbler(root, seed):
-                    wait_for(lambda: sum(one.consistent for one in made.outlet.commits) >= 8)
+                    eventually(lambda: sum(one.consistent for one in made.outlet.commits) >= 8, 120)
                 made.synced()
                 assert ([], True) == (differing, made.outlet.commits[-1].consistent)
         finally:
@@ -143,7 +144,7 @@ def test_state_on_the_device_itself_is_frozen_with_it(tmpfs_dir: Path, tmp_path:
                 same: list[bool] = []
                 made.outlet.on_commit = lambda: same.append(made.image() == copying.stood)
                 with Scribbler(root, seed):
-                    wait_for(lambda: len(same) >= 5)
+                    eventually(lambda: len(same) >= 5, 120)
             assert ({True}, True) == (set(same), stands_on(str(root / "state"), device))
         finally:
             guard.close()
@@ -213,5 +214,5 @@ def test_two_filesystems_of_a_disk_stand_in_one_moment(tmpfs_dir: Path, tmp_path
 
             made.outlet.on_commit = compare
             with Scribbler(roots[0], seed), Scribbler(roots[1], seed + 1):
-                wait_for(lambda: len(same) >= 5)
+                eventually(lambda: len(same) >= 5, 120)
             assert ({True}, set(map(str, roots))) == (set(same), set(copying.names))

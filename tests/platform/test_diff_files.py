@@ -45,13 +45,13 @@ def build(node: KeptDeviceNode, maker: tuple[str, ...], size: int, before: bytes
             (where / "etc").mkdir()
             for name in ("stays", "changes", "goes"):
                 (where / "etc" / name).write_text(name)
-            os.sync()
+            run("sync", "-f", str(where))
             node.generation("first", before + image.read_bytes())
             (where / "etc" / "changes").write_text("changed")
             (where / "etc" / "goes").unlink()
             (where / "new").mkdir()
             (where / "new" / "file").write_text("new")
-            os.sync()
+            run("sync", "-f", str(where))
             node.generation("second", before + image.read_bytes())
         finally:
             run("umount", str(where))

@@ -79,6 +79,7 @@ def test_nothing_half_is_kept_and_nobody_waits() -> None:
         kept = together(pair)
         assert (kept[0], True) == (kept[1], kept[0][-1].endswith(taken["disk"]))
         pair.alpha.kill()
+        eventually(lambda: not any(pair.beta.peer("alpha", name)["connected"] for name in pair.datasets))
         promoted = pair.beta.json("promote", "--group", GROUP, "--generation", "latest", "--yes")
         assert [("disk", "primary"), ("web", "primary")] == [(one["dataset"], one["role"]) for one in promoted]
         tree, device = pair.counts(pair.base / "standby", pair.base / "target.img")

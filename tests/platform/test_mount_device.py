@@ -66,7 +66,7 @@ def _with_file(directory: Path, text: str) -> bytes:
     run("mkfs.ext4", "-q", "-F", str(image))
     with attached(image) as device, at_directory(device, directory / "source") as source:
         (source / "file").write_text(text)
-        os.sync()
+        run("sync", "-f", str(source))
         return image.read_bytes()
 
 

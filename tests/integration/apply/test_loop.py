@@ -217,7 +217,7 @@ def test_what_failed_is_tried_again(it: Rig) -> None:
         it.store.lost.clear()
         loop.retry()
         assert loop.wait_applied(commit.number, PATIENCE)
-        assert "" == loop.facts().problem
+        assert loop.wait_for(lambda facts: facts.problem == "", PATIENCE)
     assert [] == it.problems()
 
 

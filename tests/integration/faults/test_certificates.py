@@ -105,8 +105,9 @@ def test_a_certificate_that_expires_while_running_is_named_and_renewed() -> None
     with pair() as both:
         (both.source / "file").write_text("before")
         both.begin()
+        reissue(both, both.alpha, 86_400)
+        assert "warning" == both.alpha.told("certificate", "days more")["severity"]
         reissue(both, both.alpha, 4)
-        assert "warning" == both.alpha.told("certificate")["severity"]
         both.alpha.told("certificate", "expired")
         call_again(both)
         both.alpha.told("disconnected", "expired")
@@ -188,6 +189,7 @@ def test_renewal_without_downtime() -> None:
     """Files of both nodes replaced while writes go on: the call lives, new connections see the new serials."""
     with pair() as both:
         both.begin()
+        eventually(lambda: "streaming" == both.alpha.peer("beta")["mode"])
         since = both.alpha.look()["peers"][0]["since"]
         before = served_serial(both)
         with writing(both.source):
@@ -200,4 +202,5 @@ def test_renewal_without_downtime() -> None:
         call_again(both)
         (both.source / "later").write_text("over a new connection")
         both.mirror()
+        both.alpha.cleared("disconnected")
         assert not both.alpha.problems()

@@ -78,8 +78,10 @@ def test_roles_change_between_clocks_a_day_apart(shifted: int, of_alpha: str, of
         (both.source / "file").write_text("1")
         both.begin()
         eventually(lambda: (says_alpha, says_beta) == (said(both.alpha), said(both.beta)))
+        eventually(lambda: ["alpha start 1"] == log.ran("start"))
         lacks_only(both.beta, "primary", "clock")
         both.alpha.kill()
+        both.beta.connected(False)
         (both.source / "only alpha").write_text("never sent")
         refused = both.beta.run("promote", "web", "--yes", "--json")
         gates = {one["name"]: one for one in json.loads(refused.stdout)["gates"]}
@@ -96,6 +98,7 @@ def test_roles_change_between_clocks_a_day_apart(shifted: int, of_alpha: str, of
         assert ["only alpha"] == both.alpha.json("rejoin", "web", "--yes")["lost"]
         both.beta.wait()
         assert [] == differences(str(both.source), str(both.target))
+        eventually(lambda: both.alpha.look()["seeding"] is False)
         to = both.base / "back"
         assert 0 == both.alpha.run("restore", "web", "--generation", "divergence", "--to", str(to)).returncode
         assert "never sent" == (to / "only alpha").read_text()

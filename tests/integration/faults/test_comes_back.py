@@ -45,6 +45,7 @@ def _held(step: str, when: str) -> Iterator[tuple[Pair, HookLog, HeldSteps]]:
         # How far behind it is, the primary has said then, too.
         lacks_only(both.beta, "primary")
         both.alpha.kill()
+        both.beta.connected(False)
         log.clear()
         (both.source / "only alpha").write_text("never sent")
         yield both, log, held
@@ -85,6 +86,7 @@ def test_it_comes_back_in_a_promotion_by_force(number: int, rng: random.Random) 
         both.beta.wait()
         assert [] == differences(str(both.source), str(both.target))
         if not (both.target / "only alpha").exists():
+            eventually(lambda: both.alpha.look()["seeding"] is False)
             to = both.base / "back"
             assert 0 == both.alpha.run("restore", "web", "--generation", "divergence", "--to", str(to)).returncode
             assert "never sent" == (to / "only alpha").read_text()

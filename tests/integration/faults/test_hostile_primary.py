@@ -17,8 +17,9 @@ from fakes.agents import Pair, pair
 from fakes.eventually import eventually
 from fakes.hostile_primary import HostilePrimary
 
-#: ``before_promote`` says that it runs, and rests.
-HOOKS = '[dataset.hooks]\nstart = "none"\nstop = "none"\nbefore_promote = ["sh", "-c", "echo x >>{}; sleep 0.5"]\n'
+#: ``before_promote`` says that it runs, and rests until it may go on.
+RESTS = "echo x >>{0}; until test -e {0}.go; do sleep 0.1; done"
+HOOKS = f'[dataset.hooks]\nstart = "none"\nstop = "none"\nbefore_promote = ["sh", "-c", "{RESTS}"]\n'
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_a_hook_runs_once_at_a_time(taken_over: tuple[Pair, HostilePrimary]) -> 
     """However often it is asked for, and what a hook is told is one line."""
     both, alpha = taken_over
 
-    def prepare(_: int) -> bool:
+    def prepare() -> bool:
         try:
             alpha.ask("switchover-look", {"stage": "prepare", "reason": "x\n" * 20_000})
         except (TryAgain, Refused):
@@ -72,7 +73,12 @@ def test_a_hook_runs_once_at_a_time(taken_over: tuple[Pair, HostilePrimary]) -> 
         return True
 
     with ThreadPoolExecutor(6) as pool:
-        done = list(pool.map(prepare, range(6)))
+        asked = [pool.submit(prepare) for _ in range(6)]
+        try:
+            eventually(lambda: 5 == sum(one.done() for one in asked))
+        finally:
+            (both.base / "ran.go").touch()
+        done = [one.result() for one in asked]
     assert (1, "x\n") == (done.count(True), (both.base / "ran").read_text())
 
 
@@ -85,5 +91,6 @@ def test_epochs_that_come_too_fast_are_not_met(taken_over: tuple[Pair, HostilePr
         answers = alpha.calls(Epoch(number, "alpha", os.urandom(16)))
         codes = [part.code for part in answers if isinstance(part, Refuse)]
     assert (["epoch-too-high"], number - 1) == (codes, _lineage(both)[-1].number)
+    (both.base / "ran.go").touch()
     both.beta.json("promote", "web", "--force", "--yes")
     assert eventually(lambda: both.beta.look()["epoch"] == number)

@@ -56,7 +56,7 @@ def test_a_secondary_that_was_away_for_long_catches_up(rng: random.Random) -> No
         both.beta.start()
         both.mirror()
         both.alpha.cleared("disconnected")
-        assert "streaming" == both.alpha.look()["peers"][0]["mode"]
+        eventually(lambda: "streaming" == both.alpha.peer("beta")["mode"])
 
 
 def cut_at(both: Pair, wire: Proxy, choices: random.Random, sizes: list[int]) -> None:
@@ -107,8 +107,11 @@ def test_a_wire_that_hangs_is_found_and_replaced(rng: random.Random) -> None:
     with wired() as (both, wire):
         both.begin()
         wire.hang()
+        # The next call comes to nothing before the word of this one was seen.
+        wire.hold("out", "back")
         burst(both.source, rng, 50)
         both.alpha.told("disconnected", "beta", within=45)
+        wire.hold()
         both.mirror()
         both.alpha.cleared("disconnected")
 

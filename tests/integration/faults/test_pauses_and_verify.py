@@ -87,8 +87,8 @@ def test_what_is_paused_without_end_is_not_waited_for() -> None:
         (both.source / "file").write_text("waits")
         done = both.alpha.run("wait", "web")
         assert (Exit.REFUSED, True) == (done.returncode, "paused until it is resumed; hikae resume web" in done.stderr)
-        done = both.alpha.run("wait", "web", "--timeout", "1")
-        assert (Exit.TRY_AGAIN, True) == (done.returncode, "not within 1.0 s: sending to beta is paused" in done.stderr)
+        done = both.alpha.run("wait", "web", "--timeout", "3")
+        assert (Exit.TRY_AGAIN, True) == (done.returncode, "not within 3.0 s: sending to beta is paused" in done.stderr)
         assert 0 == both.alpha.run("resume", "web").returncode
         assert 0 == both.alpha.run("wait", "web", "--applied", "--timeout", "60").returncode
 
@@ -109,6 +109,7 @@ def test_what_the_standby_does_not_apply_is_not_waited_for() -> None:
         done = both.alpha.run("wait", "web", "--applied")
         assert (Exit.REFUSED, True) == (done.returncode, "beta is held: " in done.stderr)
         away.rename(both.target)
+        both.beta.cleared("standby-gone")
         assert 0 == both.alpha.run("wait", "web", "--applied", "--timeout", "60").returncode
 
 

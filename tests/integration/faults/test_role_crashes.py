@@ -128,6 +128,7 @@ def test_a_node_that_is_promoted_is_killed(step: str, when: str) -> None:
         both.alpha.up()
         # Within the second of the fencing, where that is quick: what ends the application has run all the same.
         both.alpha.json("rejoin", "web", "--yes")
+        eventually(lambda: both.alpha.look()["seeding"] is False)
         assert stood == _restored(both.alpha, "divergence", both.base / "back")
         _is_equal(both, both.beta)
         assert ["alpha on_fenced 1", "alpha after_demote 2"] == log.ran()

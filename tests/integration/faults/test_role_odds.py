@@ -54,6 +54,7 @@ def test_three_nodes_change_places() -> None:
         done = beta.json("rejoin", "web", "--yes")
         assert ["only beta"] == done["lost"]
         _follow(made, gamma, 3, (alpha, beta))
+        eventually(lambda: beta.look()["seeding"] is False)
         to = made.base / "back"
         assert 0 == beta.run("restore", "web", "--generation", "divergence", "--to", str(to)).returncode
         assert stood == _tree(to)
@@ -84,6 +85,7 @@ def test_who_was_to_be_followed_is_gone_before_it_called() -> None:
         _follow(made, gamma, 3, (alpha,))
         eventually(lambda: alpha.look()["moving"] is None)
         alpha.cleared("ahead-of-primary")
+        eventually(lambda: alpha.look()["seeding"] is False)
         to = made.base / "back"
         done = alpha.run("restore", "web", "--generation", "divergence", "--to", str(to))
         assert 0 == done.returncode, done.stdout + done.stderr

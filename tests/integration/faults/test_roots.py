@@ -86,7 +86,7 @@ def test_an_emptied_source_never_empties_the_standby_by_itself() -> None:
         both.alpha.wait("durable")
         problem = both.beta.told("held")
         assert "hikae accept web" in problem["remedy"]
-        assert "held" == both.beta.look()["state"]
+        eventually(lambda: "held" == both.beta.look()["state"])
         assert before == snapshot(str(both.target))
         assert Exit.REFUSED == both.alpha.run("accept", "web", "--yes").returncode
         shown = both.beta.json("accept", "web", "--dry-run")
@@ -100,8 +100,7 @@ def test_an_emptied_source_that_fills_again_ends_the_hold() -> None:
     """What was emptied by mistake and put back needs no person; a restart of the secondary between forgets nothing."""
     with pair() as both:
         with_files(both)
-        shutil.copytree(both.source / "sub", both.base / "backup")
-        shutil.rmtree(both.source / "sub")
+        (both.source / "sub").rename(both.base / "backup")  # at once, as above
         both.alpha.wait("durable")
         both.beta.told("held")
         both.beta.restart()

@@ -23,7 +23,7 @@ def test_a_directory_that_is_not_empty_is_refused_untouched() -> None:
         both.start()
         assert str(both.target) in both.beta.told("standby-not-empty")["remedy"] + str(both.beta.look()["path"])
         both.alpha.wait("durable")
-        assert "held" == both.beta.look()["state"]
+        eventually(lambda: "held" == both.beta.look()["state"])
         assert before == snapshot(str(both.target))
         assert not (both.target / ".hikae").exists()
         shutil.rmtree(both.target / "sub")
@@ -104,8 +104,10 @@ def test_a_lost_standby_is_filled_from_the_vault_while_the_primary_is_dead(rng: 
             (both.source / f"f{number}").write_bytes(rng.randbytes(20_000))
         both.begin()
         both.alpha.kill()
-        shutil.rmtree(both.target)
+        # At once: what is removed in parts may be written to in between.
+        lost = both.target.rename(both.base / "lost")
         both.beta.told("standby-gone")
+        shutil.rmtree(lost)
         both.beta.json("resync", "web", "--standby", "--yes")
         for _ in range(4):
             wanted = min(_files(both.target) + 1, 400)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.node.promoting.world import FRESH
 from agent.roles.promotion.steps import TABLE as PROMOTION_TABLE
 from agent.roles.rejoin.steps import TABLE as REJOIN_TABLE
 from agent.roles.switchover.steps import TABLE
@@ -160,6 +161,7 @@ def _begun(both: Pair, log: HookLog) -> None:
 
 
 def _restored(agent: Agent, generation: str, to: Path) -> Path:
+    eventually(lambda: agent.look()["seeding"] is False)
     done = agent.run("restore", "web", "--generation", generation, "--to", str(to))
     assert 0 == done.returncode, done.stderr
     return to
@@ -208,11 +210,15 @@ def test_who_is_promoted_finds_the_primary_serving() -> None:
         _begun(both, log)
         lacks_only(both.beta, "primary")
         both.alpha.kill()
+        both.beta.connected(False)
         typed = both.beta.typed("promote", "web", "--yes")
         both.beta.stands_still()
+        stands_since = time.monotonic()
         both.alpha.start()
         both.alpha.up()
         eventually(lambda: "unconfirmed" == both.alpha.look().get("state"))
+        # Who was asked a moment ago has half a second to answer, and alpha has just begun.
+        eventually(lambda: time.monotonic() - stands_since > FRESH)
         both.beta.go_on()
         said, _ = typed.communicate(timeout=90)
         assert (3, True) == (typed.returncode, "primary: alpha " in said), said

@@ -82,7 +82,7 @@ def test_configurations_that_differ() -> None:
         (both.source / "f.bak").write_text("the secondary's own rules leave nothing out")
         both.alpha.wait()
         assert ["f", "f.bak"] == sorted(one.name for one in both.target.iterdir() if one.name != ".hikae")
-        assert "degraded" == both.alpha.look()["state"]
+        eventually(lambda: "degraded" == both.alpha.look()["state"])
         reconfigure(both.beta, 'exclude = ["*.tmp", "*.bak"]', 'exclude = ["*.tmp"]')
         for agent in both.agents:
             agent.cleared("config-differs")

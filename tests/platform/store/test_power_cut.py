@@ -117,14 +117,19 @@ def test_a_missing_sync_is_caught(image: Path, tmpfs_dir: Path, monkeypatch: pyt
     ):
         catalog.begin_epoch(EPOCH)
         seal_one(catalog, vault, 1)
-        if without == "packs":
-            monkeypatch.setattr(os, "fdatasync", lambda fd: None)
-        else:
-            catalog._connection.pragma("synchronous", 0)
-        commit = seal_one(catalog, vault, 2)
-        monkeypatch.undo()
-        with after_a_power_cut(image, tmpfs_dir / "after") as state:
-            assert not is_whole(state, commit)
+
+        def is_caught(seq: int) -> bool:
+            with monkeypatch.context() as patched:
+                if without == "packs":
+                    patched.setattr(os, "fdatasync", lambda fd: None)
+                else:
+                    catalog._connection.pragma("synchronous", 0)
+                commit = seal_one(catalog, vault, seq)
+            with after_a_power_cut(image, tmpfs_dir / "after") as state:
+                return not is_whole(state, commit)
+
+        # Somebody's sync of all disks of the machine may come in between, but not each time.
+        assert any(is_caught(seq) for seq in range(2, 7))
 
 
 def _file(id: ObjectId, name: bytes) -> bytes:
