@@ -167,20 +167,18 @@ def test_only_a_slow_peer(rng: random.Random) -> None:
         two.reach_through("alpha", "beta", wire.port)
         alpha, source = two["alpha"], two.datasets["web"].paths["alpha"]
         two.begin()
-        # It needs 40 s for what is captured within 30.
-        wire.throttle(1.0 * MB)
+        wire.throttle(2.0 * MB)
         begun = time.monotonic()
         for number in range(200):
             (source / f"f{number}").write_bytes(rng.randbytes(200_000))
         wrote = time.monotonic() - begun
         seq = alpha.look()["commit"]["seq"]
         (source / "small").write_text("small")
-        eventually(lambda: alpha.look()["commit"]["entries"] == 201 and alpha.look()["commit"]["seq"] > seq)
+        eventually(lambda: alpha.look()["commit"]["entries"] == 201 and alpha.look()["commit"]["seq"] > seq, 20)
         captured = time.monotonic() - begun
         assert alpha.peer("beta")["durable_seq"] < alpha.look()["commit"]["seq"]
         assert wrote < 10
         assert captured < 30
-        wire.throttle(8.0 * MB)
         two.mirror(120)
 
 
